@@ -1,0 +1,383 @@
+/**
+ * Measures of exposure: how a model does on prefixes of its own, beside those of right answers.
+ *
+ * @module
+ */
+
+import { compile, type Device, slice, tensor } from "@unitune/core";
+import type { LanguageModel, Tokenizer } from "@unitune/models";
+import {
+  type Demonstrations,
+  grpo,
+  modelOf,
+  type Objective,
+  type Rollouts,
+} from "@unitune/objectives";
+import {
+  answerLimit,
+  createSampler,
+  END,
+  longest,
+  type Mistaken,
+  mistaken,
+  paddedLength,
+  type Question,
+  randomStream,
+  readAnswer,
+  solves,
+  tasks,
+  toBatch,
+  type World,
+} from "@unitune/training";
+import type { Measures } from "../measures.ts";
+import {
+  bigramFeatures,
+  classifierDistance,
+  type Features,
+  type PairedStates,
+  totalVariation,
+} from "./distances.ts";
+import { cosines } from "./gradients.ts";
+import {
+  addTally,
+  answerTally,
+  forcedTally,
+  noTally,
+  ownTally,
+  type Tally,
+  textOf,
+} from "./tallies.ts";
+
+/** The rows of a batch. */
+const ROWS = 64;
+
+/** A question whose answers are steps of a world. */
+interface WorldQuestion extends Question {
+  readonly world: World;
+}
+
+/** What a model says of the tokens of right answers. */
+interface Forced {
+  /** Whether each token of the answer is the most likely one, with the right ones before it. */
+  readonly hits: readonly boolean[];
+  /** The probability of each. */
+  readonly chances: readonly number[];
+}
+
+/** An own answer, as tokens and as text. */
+interface OwnAnswer {
+  readonly ids: readonly number[];
+  readonly texts: readonly string[];
+}
+
+/** Measures the exposure of models of one kind. Questions whose task has no world are left out. */
+export interface Probe extends Disposable {
+  /** Right tokens and steps on right prefixes, and on the model's own. */
+  accuracies(params: unknown, questions: readonly Question[]): Promise<Measures>;
+  /** Right steps after a forced wrong one. */
+  recovery(params: unknown, questions: readonly Question[], seed: number): Promise<Measures>;
+  /** Distances between the states of right answers and those of own ones. */
+  distances(params: unknown, questions: readonly Question[], seed: number): Promise<Measures>;
+  /** The share of the learned tokens before which the model would write what stands there. */
+  reach(params: unknown, questions: readonly Question[]): Promise<Measures>;
+  /** Cosines of objectives' gradients on right answers with that of GRPO on own ones. */
+  projections(
+    params: unknown,
+    questions: readonly Question[],
+    objectives: Readonly<Record<string, Objective<Demonstrations>>>,
+    seed: number,
+  ): Promise<Measures>;
+}
+
+/**
+ * Makes a probe of models.
+ *
+ * @param model The functions of the models.
+ * @param tokenizer The tokenizer of the models.
+ * @param device The device to compute on.
+ * @returns The probe.
+ */
+export function createProbe(model: LanguageModel, tokenizer: Tokenizer, device: Device): Probe {
+  const sampler = createSampler(model, tokenizer, device);
+  const { pad, stops } = tokenizer;
+  const { context, vocabulary } = model.config;
+  const text = (id: number) => textOf((ids) => tokenizer.decode(ids), stops, id);
+
+  const predictions = compile((params: unknown, batch: Demonstrations) => {
+    const policy = modelOf(model, params);
+    const { argmax, logProbs } = policy.predict(policy.embed(slice(batch.ids, 1, 0, -1)));
+    return { likeliest: argmax(), logProbs: logProbs(slice(batch.ids, 1, 1)) };
+  }, { device });
+
+  const forced = async (
+    params: unknown,
+    questions: readonly Question[],
+  ): Promise<readonly Forced[]> => {
+    const sequences = questions.map(({ sequence }) => sequence);
+    const length = paddedLength(sequences, context);
+    const found: Forced[] = [];
+    for (let from = 0; from < sequences.length; from += ROWS) {
+      const some = sequences.slice(from, from + ROWS);
+      const batch = toBatch(some, { length, padding: pad, size: ROWS });
+      const { likeliest, logProbs } = predictions(params, batch);
+      const [own, logs] = await Promise.all([likeliest.data(), logProbs.data()]);
+      for (const [row, { ids, mask }] of some.entries()) {
+        // Predictions at t - 1 are of the token at t.
+        const learned = ids.flatMap((_, t) => mask[t] === true ? [t] : []);
+        const at = (t: number) => row * (length - 1) + t - 1;
+        found.push({
+          hits: learned.map((t) => own[at(t)] === ids[t]),
+          chances: learned.map((t) => Math.exp(logs[at(t)] ?? NaN)),
+        });
+      }
+    }
+    return found;
+  };
+
+  const answerIds = ({ ids, sequence }: Question): readonly number[] =>
+    sequence.ids.slice(ids.length);
+
+  const answer = async (
+    params: unknown,
+    prompts: readonly (readonly number[])[],
+    questions: readonly Question[],
+    options: { readonly temperature: number; readonly seed?: number },
+  ): Promise<readonly OwnAnswer[]> => {
+    const maxNewTokens = answerLimit(longest(questions, (question) => answerIds(question).length));
+    const given = await sampler.sample(params, prompts, { maxNewTokens, places: ROWS, ...options });
+    return given.map(({ ids }) => ({ ids, texts: ids.map(text) }));
+  };
+
+  const greedy = (params: unknown, questions: readonly Question[]) =>
+    answer(params, questions.map(({ ids }) => ids), questions, { temperature: 0 });
+
+  return {
+    async accuracies(params, questions) {
+      const asked = worldQuestions(questions);
+      const [right, own] = [await forced(params, asked), await greedy(params, asked)];
+      const tallies = asked.map((question, i) => {
+        const { world, prompt } = question;
+        const gold = answerIds(question).map(text);
+        const { texts = [] } = own[i] ?? {};
+        return {
+          forced: forcedTally(world, prompt, gold, right[i]?.hits ?? []),
+          own: ownTally(world, prompt, texts),
+          answer: answerTally(world, prompt, texts, gold),
+        };
+      });
+      return byKind(asked, (places) => {
+        const of = (name: "forced" | "own" | "answer") =>
+          accuraciesOf(places.map((i) => tallies[i]?.[name] ?? noTally).reduce(addTally, noTally));
+        const [atGold, atOwn, whole] = [of("forced"), of("own"), of("answer")];
+        return {
+          "forced_token_accuracy": atGold.tokens,
+          "own_token_accuracy": atOwn.tokens,
+          "token_gap": atGold.tokens - atOwn.tokens,
+          "forced_step_accuracy": atGold.steps,
+          "own_step_accuracy": atOwn.steps,
+          "step_gap": atGold.steps - atOwn.steps,
+          "answer_token_accuracy": whole.tokens,
+          "answer_token_gap": atGold.tokens - whole.tokens,
+          "answer_step_accuracy": whole.steps,
+          "answer_step_gap": atGold.steps - whole.steps,
+        };
+      });
+    },
+    async recovery(params, questions, seed) {
+      const tried = worldQuestions(questions).flatMap((question, i) => {
+        const made = mistaken(question.world, question.prompt, randomStream(seed, i));
+        return made === undefined ? [] : [{ ...question, made }];
+      });
+      const after = (said: (made: Mistaken) => string) =>
+        tried.map(({ ids, made }) => [...ids, ...tokenizer.encode(said(made))]);
+      const [wrong, right] = [
+        after(({ before, step }) => before + step),
+        after(({ before, right }) => before + right),
+      ];
+      const own = await answer(params, wrong, tried, { temperature: 0 });
+      const unharmed = await answer(params, right, tried, { temperature: 0 });
+      const outcomes = tried.map(({ world, prompt, made }, i) => {
+        const { before, step, right, rest } = made;
+        const said = (own[i]?.texts ?? []).join("");
+        const next = (opening: string, continuation: string) =>
+          stepAfter(world, prompt, opening, continuation);
+        return {
+          next: next(before + step, said),
+          control: next(before + right, (unharmed[i]?.texts ?? []).join("")),
+          rest: said === rest + END,
+          solved: said.endsWith(END) && solves(world, prompt, before + step + said.slice(0, -1)),
+        };
+      });
+      return byKind(tried, (places) => {
+        const share = (name: "next" | "control" | "rest" | "solved") =>
+          places.filter((i) => outcomes[i]?.[name] === true).length / places.length;
+        return {
+          "step_recovery": share("next"),
+          "step_recovery_control": share("control"),
+          "answer_recovery": share("rest"),
+          "solved_after_mistake": share("solved"),
+        };
+      });
+    },
+    async distances(params, questions, seed) {
+      const asked = worldQuestions(questions);
+      const own = await greedy(params, asked);
+      const visits = asked.map((question, i) => {
+        const { world, prompt } = question;
+        const of = (texts: readonly string[]) => visitsOf(world, prompt, texts.join(""));
+        return { trained: of(answerIds(question).map(text)), reached: of(own[i]?.texts ?? []) };
+      });
+      return byKind(asked, (places) => {
+        const some = places.flatMap((i) => visits[i] ?? []);
+        const states = (kind: "trained" | "reached") =>
+          some.flatMap(({ [kind]: { states } }) => states);
+        const pairs = some.map(({ trained, reached }): PairedStates => ({
+          trained: trained.features,
+          reached: reached.features,
+        }));
+        return {
+          "state_distance": totalVariation(states("trained"), states("reached")),
+          "classifier_distance": classifierDistance(pairs, seed),
+        };
+      });
+    },
+    async reach(params, questions) {
+      const asked = worldQuestions(questions);
+      const right = await forced(params, asked);
+      return byKind(asked, (places) => {
+        const some = places.flatMap((i) => right[i] ?? []);
+        return {
+          "reached_share": meanOfRuns(some.map(({ hits }) => hits.map(Number))),
+          "sampled_share": meanOfRuns(some.map(({ chances }) => chances)),
+        };
+      });
+    },
+    async projections(params, questions, objectives, seed) {
+      const asked = worldQuestions(questions);
+      const prompts = asked.flatMap(({ ids }) => Array.from({ length: GROUP }, () => ids));
+      const own = await answer(params, prompts, asked, { temperature: 1, seed });
+      const rewards = own.map(({ texts }, i) => {
+        const { world, prompt } = asked[Math.floor(i / GROUP)] ?? {};
+        const said = texts.join("");
+        return Number(
+          world !== undefined && prompt !== undefined && said.endsWith(END) &&
+            solves(world, prompt, said.slice(0, -1)),
+        );
+      });
+      const sequences = own.map(({ ids }, i) => {
+        const all = [...prompts[i] ?? [], ...ids];
+        return { ids: all, mask: all.map((_, t) => t >= (prompts[i]?.length ?? 0)) };
+      });
+      const batchOf = (rows: typeof sequences) =>
+        toBatch(rows, { length: paddedLength(rows, context), padding: pad, vocabulary });
+      const sampled = batchOf(sequences);
+      const { logProbs } = sampler.score(params, { ...sampled, temperature: 1 });
+      const rollouts: Rollouts = {
+        ...sampled,
+        temperature: 1,
+        oldLogProbs: logProbs,
+        rewards: tensor(rewards),
+      };
+      const gold = batchOf(
+        asked.map(({ sequence: { ids, mask } }) => ({ ids: [...ids], mask: [...mask] })),
+      );
+      const found = await cosines(
+        model,
+        params,
+        { objective: grpo({ groupSize: GROUP }), batch: rollouts },
+        Object.fromEntries(
+          Object.entries(objectives).map(([name, objective]) => [name, { objective, batch: gold }]),
+        ),
+        device,
+      );
+      return {
+        ...Object.fromEntries(Object.entries(found).map(([name, own]) => [`cosine/${name}`, own])),
+        "projection_reward": rewards.reduce((total, one) => total + one, 0) / rewards.length,
+      };
+    },
+    [Symbol.dispose]() {
+      for (const disposable of [sampler, predictions]) disposable[Symbol.dispose]();
+    },
+  };
+}
+
+/** The answers to a prompt whose rewards GRPO compares. */
+const GROUP = 8;
+
+/** The questions whose task has a world. */
+function worldQuestions(questions: readonly Question[]): readonly WorldQuestion[] {
+  const worlds = new Map(tasks.flatMap(({ name, world }) => world ? [[name, world]] : []));
+  return questions.flatMap((question) => {
+    const world = worlds.get(question.kind);
+    return world === undefined ? [] : [{ ...question, world }];
+  });
+}
+
+/**
+ * Measures of all questions together, and of each kind as `NAME/KIND` where there are several.
+ *
+ * @param questions The questions.
+ * @param measure Measures those at some places.
+ */
+function byKind(
+  questions: readonly Question[],
+  measure: (places: readonly number[]) => Measures,
+): Measures {
+  const all = questions.map((_, i) => i);
+  const kinds = [...new Set(questions.map(({ kind }) => kind))];
+  if (all.length === 0) return {};
+  return {
+    ...measure(all),
+    ...kinds.length > 1 && Object.fromEntries(kinds.flatMap((kind) => {
+      const own = measure(all.filter((i) => questions[i]?.kind === kind));
+      return Object.entries(own).map(([name, value]) => [`${name}/${kind}`, value]);
+    })),
+  };
+}
+
+function accuraciesOf({ tokens, rightTokens, steps, rightSteps }: Tally) {
+  return { tokens: rightTokens / tokens, steps: rightSteps / steps };
+}
+
+/** Whether the first step after the beginning of an answer is right. */
+function stepAfter(world: World, prompt: string, opening: string, continuation: string): boolean {
+  const { length } = readAnswer(world, prompt, opening).steps;
+  return readAnswer(world, prompt, opening + continuation).steps[length]?.isRight === true;
+}
+
+/** The name of what no step leads to. */
+const NO_STATE = "";
+
+/** The states before the steps of an answer, by name, and as features. */
+function visitsOf(
+  world: World,
+  prompt: string,
+  answer: string,
+): { readonly states: readonly string[]; readonly features: readonly Features[] } {
+  const { steps } = readAnswer(world, prompt, answer);
+  let prefix = prompt;
+  const features = steps.map(({ text }) => {
+    const before = bigramFeatures(prefix);
+    prefix += text;
+    return before;
+  });
+  return { states: steps.map(({ before }) => before?.id ?? NO_STATE), features };
+}
+
+/**
+ * The mean over all tokens of the product of the numbers before each: of hits, the share of tokens
+ * before which greedy decoding writes what stands there; of probabilities, the share that samples
+ * reach.
+ */
+function meanOfRuns(rows: readonly (readonly number[])[]): number {
+  let [total, count] = [0, 0];
+  for (const row of rows) {
+    let reached = 1;
+    for (const one of row) {
+      total += reached;
+      reached *= one;
+      count++;
+    }
+  }
+  return total / count;
+}

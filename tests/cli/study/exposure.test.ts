@@ -1,0 +1,210 @@
+/** Measures of exposure, on models that say what they are told, and on one that is trained a little. */
+import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
+import { wasm } from "@unitune/core";
+import { characterTokenizer } from "@unitune/models";
+import { ift, sft } from "@unitune/objectives";
+import {
+  END,
+  memoryStore,
+  mistaken,
+  planOf,
+  prepareTasks,
+  type Question,
+  questionOf,
+  randomStream,
+  rightAnswer,
+  toBatch,
+  train,
+  trainSettings,
+  worlds,
+} from "@unitune/training";
+import {
+  bigramFeatures,
+  classifierDistance,
+  totalVariation,
+} from "../../../cli/study/exposure/distances.ts";
+import { cosines } from "../../../cli/study/exposure/gradients.ts";
+import { createProbe } from "../../../cli/study/exposure/probe.ts";
+import { answerTally, forcedTally, ownTally } from "../../../cli/study/exposure/tallies.ts";
+import { scripted } from "../scripted.ts";
+
+const device = wasm();
+const CONTEXT = 64;
+const tokenizer = characterTokenizer(worlds.order.characters);
+
+/** A question, and a model that answers it with a text. */
+function asked(prompt: string, answer: string) {
+  const gold = rightAnswer(worlds.order.begin(prompt));
+  const messages = [{ role: "user", content: prompt }, {
+    role: "assistant",
+    content: gold,
+  }] as const;
+  const question = questionOf({ conversation: { messages }, kind: "order" }, tokenizer, CONTEXT);
+  if (question === undefined) throw new Error("the question does not fit");
+  const before = new Array<number>(question.ids.length - 1).fill(tokenizer.stop);
+  return { question, ...scripted(tokenizer, CONTEXT, [...before, ...tokenizer.encode(answer)]) };
+}
+
+const prompt = "order 4321";
+// 3421 3241 3214 2314 2134 1234
+const gold = rightAnswer(worlds.order.begin(prompt));
+
+Deno.test("a model that answers as the data has no gap, no distance, and reaches every state", async () => {
+  const { model, params, question } = asked(prompt, gold);
+  using probe = createProbe(model, tokenizer, device);
+  assertEquals(await probe.accuracies(params, [question]), {
+    forced_token_accuracy: 1,
+    own_token_accuracy: 1,
+    token_gap: 0,
+    forced_step_accuracy: 1,
+    own_step_accuracy: 1,
+    step_gap: 0,
+    answer_token_accuracy: 1,
+    answer_token_gap: 0,
+    answer_step_accuracy: 1,
+    answer_step_gap: 0,
+  });
+  const { state_distance, classifier_distance } = await probe.distances(
+    params,
+    [question, question],
+    1,
+  );
+  assertEquals([state_distance, classifier_distance], [0, 0]);
+  assertEquals((await probe.reach(params, [question])).reached_share, 1);
+});
+
+Deno.test("after one wrong step the model's own states are not those of the data", async () => {
+  // The second step swaps another pair than the first in the wrong order. The model goes on by rote.
+  const own = gold.replace("3241", "3412");
+  const { model, params, question } = asked(prompt, own);
+  using probe = createProbe(model, tokenizer, device);
+  const measures = await probe.accuracies(params, [question]);
+  // 30 tokens, three of which are wrong where the right ones stand before them.
+  assertAlmostEquals(measures.forced_token_accuracy ?? NaN, 27 / 30);
+  assertAlmostEquals(measures.forced_step_accuracy ?? NaN, 5 / 6);
+  // 3412 has been written: 3142 would be right and not 3214, and from there on all is right.
+  assertAlmostEquals(measures.own_step_accuracy ?? NaN, 4 / 6);
+  assertAlmostEquals(measures.step_gap ?? NaN, 1 / 6);
+  assertAlmostEquals(measures.own_token_accuracy ?? NaN, (30 - 3 - 3) / 30);
+  assertAlmostEquals(measures.answer_step_accuracy ?? NaN, 5 / 6);
+  // One of the six states before steps is another one.
+  const { state_distance } = await probe.distances(params, [question], 1);
+  assertAlmostEquals(state_distance ?? NaN, 1 / 6);
+  // Greedy decoding writes the first six tokens of the 30, and stands before the seventh.
+  assertAlmostEquals((await probe.reach(params, [question])).reached_share ?? NaN, 7 / 30);
+});
+
+Deno.test("recovery asks for the world's step after a wrong one, and for all of its rest", async () => {
+  const made = mistaken(worlds.order, prompt, randomStream(5, 0));
+  if (made === undefined) throw new Error("no mistake");
+  const { before, step, rest } = made;
+  const measure = async (answer: string) => {
+    const { model, params, question } = asked(prompt, answer);
+    using probe = createProbe(model, tokenizer, device);
+    return await probe.recovery(params, [question], 5);
+  };
+  const recovered = await measure(before + step + rest);
+  assertEquals([recovered.step_recovery, recovered.answer_recovery], [1, 1]);
+  assertEquals(recovered.solved_after_mistake, 1);
+  const blind = await measure(gold);
+  assertEquals([blind.step_recovery_control, blind.answer_recovery], [1, 0]);
+});
+
+Deno.test("a question of another task is left out, and kinds are told apart where there are some", async () => {
+  const { model, params, question } = asked(prompt, gold);
+  using probe = createProbe(model, tokenizer, device);
+  const other: Question = { ...question, kind: "sort" };
+  assertEquals(await probe.accuracies(params, [other]), {});
+  const measures = await probe.reach(params, [question, other]);
+  assertEquals(Object.keys(measures), ["reached_share", "sampled_share"]);
+});
+
+Deno.test("tokens of several characters belong to the step in which they begin", () => {
+  const texts = ["13", "4", "2 1", "32", "4 ", "123", "4", END];
+  const hits = [true, true, false, true, true, true, true, true];
+  const { order } = worlds;
+  const { steps, rightSteps, tokens, rightTokens } = forcedTally(order, "order 3142", texts, hits);
+  assertEquals([steps, rightSteps, tokens, rightTokens], [3, 2, 8, 7]);
+  // 1342 is right, 1324 and 1234 as well.
+  assertEquals(ownTally(order, "order 3142", texts).rightTokens, 8);
+  assertEquals(answerTally(order, "order 3142", texts, texts).rightSteps, 3);
+  assertEquals(ownTally(order, "order 3142", ["1", "?", END]), {
+    tokens: 3,
+    rightTokens: 1,
+    steps: 1,
+    rightSteps: 0,
+  });
+  assertEquals(ownTally(order, "order 3142", []).steps, 0);
+});
+
+Deno.test("total variation is half the sum of differences, and bounded", () => {
+  assertEquals(totalVariation(["a", "a", "b", "c"], ["a", "b", "b", "d"]), 0.5);
+  assertEquals(totalVariation(["a"], ["b", "b"]), 1);
+  assertEquals(totalVariation([], ["a"]), NaN);
+});
+
+Deno.test("a classifier finds what tells states apart, and nothing where nothing does", () => {
+  const random = randomStream(3);
+  const noise = () => Array.from({ length: 4 }, () => Math.floor(random() * 20));
+  const questions = (sign: readonly number[]) =>
+    Array.from({ length: 60 }, () => ({
+      trained: [noise(), noise()],
+      reached: [[...noise(), ...sign]],
+    }));
+  assertGreater(classifierDistance(questions([99]), 1), 0.45);
+  // 90 judged states of either kind: a standard deviation of some 0.05, and three of them.
+  assert(Math.abs(classifierDistance(questions([]), 1)) < 0.16);
+  assertEquals(bigramFeatures("abab").length, 2);
+});
+
+Deno.test("the cosine of a gradient with itself is 1", async () => {
+  const { model, params, question } = asked(prompt, gold.replace("3241", "3412"));
+  const batch = toBatch([question.sequence], { length: 48, padding: tokenizer.pad });
+  const learned = { objective: sft(), batch };
+  const found = await cosines(model, params, learned, { sft: learned }, device);
+  // Products of f32 sums over some thousand numbers.
+  assertAlmostEquals(found.sft ?? NaN, 1, 1e-5);
+});
+
+Deno.test("a trained model is measured by all measures", async () => {
+  const settings = trainSettings({
+    ...{ tasks: "maze", examples: 64, steps: 2, batchSize: 4, evalSteps: 100 },
+    ...{ layers: 1, heads: 1, width: 8, context: 64 },
+  });
+  const prepared = await prepareTasks([settings]);
+  const few = prepared.splits.slice(0, 1).map((split) => ({
+    ...split,
+    sequences: split.sequences.slice(0, 4),
+    questions: split.questions.slice(0, 2),
+  }));
+  const store = memoryStore();
+  const plan = planOf({
+    stages: [settings],
+    prepared: { ...prepared, splits: few },
+    device,
+    store,
+  });
+  for await (const _ of train(plan));
+  const { policy } = await store.latest()?.models() ?? {};
+  const questions = prepared.test[0]?.questions.slice(0, 4) ?? [];
+  using probe = createProbe(prepared.model, prepared.tokenizer, device);
+  const projected = await probe.projections(
+    policy,
+    questions.slice(0, 1),
+    { "sft": sft(), "ift-lambda": ift({ gamma: 0 }), "ift-gamma": ift({ lambda: 0 }) },
+    1,
+  );
+  assertEquals(Object.keys(projected), [
+    "cosine/sft",
+    "cosine/ift-lambda",
+    "cosine/ift-gamma",
+    "projection_reward",
+  ]);
+  const shares = {
+    ...await probe.accuracies(policy, questions),
+    ...await probe.recovery(policy, questions, 1),
+    ...await probe.distances(policy, questions, 1),
+    ...await probe.reach(policy, questions),
+  };
+  for (const [name, value] of Object.entries(shares)) assert(-1 <= value && value <= 1, name);
+});
