@@ -21,7 +21,7 @@ import {
   type Tensor,
   where,
 } from "@unitune/core";
-import { perToken } from "./checks.ts";
+import { checkName, perToken } from "./checks.ts";
 import { bounded, logRatio, maskedMean } from "./log_probs.ts";
 import type {
   EntropyEvidence,
@@ -31,7 +31,7 @@ import type {
 } from "./optimization.ts";
 import { importanceRatio } from "./policy_gradient.ts";
 import type { TokenWeight } from "./tokenwise.ts";
-import { named, quantity } from "./unified/expression.ts";
+import { type Expression, named, quantity } from "./unified/expression.ts";
 import { A, logReferenceRatio, p, pOld, ratio } from "./unified/ratios.ts";
 import { literal, ONE, write, ZERO } from "./unified/write.ts";
 
@@ -229,11 +229,34 @@ export interface EntropyWeightOptions {
   readonly factor?: number;
   /** The weight at entropy 0, finite (default 1). */
   readonly scale?: number;
+  /** The tokens of which H is the mean: all of a batch, or those of each answer (default `"batch"`). */
+  readonly over?: "batch" | "answer";
 }
 
+interface EntropyMean {
+  /** `[]` of a batch, `[B, 1]` of answers. */
+  readonly of: (evidence: EntropyEvidence) => Tensor;
+  /** The definition of H. */
+  readonly text: string;
+  readonly by: Expression;
+}
+
+const entropyMeans: Readonly<Record<"batch" | "answer", EntropyMean>> = {
+  batch: {
+    of: ({ entropy, mask }) => maskedMean(entropy(), mask),
+    text: "mean entropy of the batch",
+    by: write.meanOfBatch(quantity("H_bt")),
+  },
+  answer: {
+    of: ({ entropy, mask }) => maskedMean(entropy(), mask, { axes: [-1], keepDims: true }),
+    text: "mean_t H_bt",
+    by: write.meanOfAnswer(quantity("H_bt")),
+  },
+};
+
 /**
- * A weight of the whole batch by the mean entropy H of its answer tokens, `c e^(f H)` (SRFT, arXiv
- * 2506.19767). As the mean is of a batch, a batch that is cut into micro-batches has other weights.
+ * A weight by the mean entropy H of answer tokens, `c e^(f H)` (SRFT, arXiv 2506.19767). Where H is
+ * the mean of a batch, a batch that is cut into micro-batches has other weights.
  *
  * @example
  * ```ts
@@ -245,23 +268,25 @@ export interface EntropyWeightOptions {
  * assertAlmostEquals(await byEntropy({ scale: 2 }).of(evidence).item(), 2 * Math.exp(-2), 1e-7);
  * ```
  *
- * @param options The factor and the scale.
+ * @param options The factor, the scale, and the tokens of the mean.
  * @returns The weight.
- * @throws {RangeError} If an option is not finite.
+ * @throws {RangeError} If a number is not finite, or the tokens are unknown.
  */
 export function byEntropy(
-  { factor = -1, scale = 1 }: EntropyWeightOptions = {},
+  { factor = -1, scale = 1, over = "batch" }: EntropyWeightOptions = {},
 ): TokenWeight<EntropyEvidence> {
+  checkName("byEntropy: over", over, entropyMeans);
+  const mean = entropyMeans[over];
   checkOptions("byEntropy", { factor: ranges.finite, scale: ranges.finite }, { factor, scale });
   const text = `e^(${factor === 1 ? "" : factor === -1 ? "-" : `${factor} `}H)`;
   return {
-    of: ({ entropy, mask }) => mul(exp(mul(maskedMean(entropy(), mask), factor)), scale),
+    of: (evidence) => mul(exp(mul(mean.of(evidence), factor)), scale),
     formula: { text: scale === 1 ? text : `${scale} ${text}`, binding: "product" },
-    where: { H: "mean entropy of the batch" },
+    where: { H: mean.text },
     slot: "advantage",
     by: write.mul(
       literal(scale),
-      write.exp(write.mul(literal(factor), named("H", write.meanOfBatch(quantity("H_bt"))))),
+      write.exp(write.mul(literal(factor), named("H", mean.by))),
     ),
   };
 }

@@ -275,7 +275,7 @@ function amongOwn(
     estimate(sampled, both(advantage(estimator("group-mean", groupSize)), authored)),
     sumOf(
       byOrigin(ofDemonstrations(normalizer), shaped(plain, { normalizer })),
-      weight(entropyWeight, entropyBonus({ normalizer })),
+      weight(entropyWeight, entropyBonus()),
     ),
   );
 }
@@ -355,25 +355,28 @@ export function hpt(
     readonly demonstrationWeight?: number;
   } = {},
 ): Objective<GuidedRollouts> {
-  const normalizer = maxLength;
   const advantages = { own: estimator("group-mean", groupSize), theirs: estimator("raw") };
-  const reinforced = sumOf(
-    policyGradient({ normalizer }),
-    weight(entropyWeight, entropyBonus({ normalizer })),
-  );
   return objective(
     gatedByPassRate(
       { groupSize, threshold: gate },
       estimate(sampled, authorAdvantage(advantages)),
     ),
-    sumOf(onOwn(reinforced), weight(demonstrationWeight, onGiven(nll()))),
+    sumOf(
+      sumOf(
+        onOwn(policyGradient({ normalizer: maxLength })),
+        weight(demonstrationWeight, onGiven(nll())),
+      ),
+      weight(entropyWeight, entropyBonus()),
+    ),
   );
 }
 
 /**
  * SRFT (arXiv 2506.19767): the likelihood of demonstrations at a weight that falls with their
  * entropy, LUFFY's loss of them, and a policy gradient whose right answers weigh more the more
- * uncertain the policy is.
+ * uncertain the policy is. The paper writes the entropy of the policy; here it is the mean of each
+ * answer, as in the code of HPT's authors (arXiv 2509.04419), which has SRFT as a baseline. {@linkcode
+ * byEntropy} has the mean of a batch as well.
  *
  * @example
  * ```ts
@@ -392,9 +395,9 @@ export function srft(
   { groupSize = usualGroup }: GroupObjectiveOptions = {},
 ): Objective<GuidedRollouts> {
   const advantages = { own: estimator("sign"), theirs: estimator("group-mean", groupSize) };
-  const positive = byEntropy({ factor: 1, scale: 0.1 });
+  const positive = byEntropy({ factor: 1, scale: 0.1, over: "answer" });
   const demonstrated = sumOf(
-    weighed(byEntropy({ factor: -1, scale: 0.5 }), nll()),
+    weighed(byEntropy({ factor: -1, scale: 0.5, over: "answer" }), nll()),
     shaped(saturating(), { denominator: "one" }),
   );
   return objective(
@@ -536,7 +539,7 @@ export function prefixRft(
     estimate(sampled, authorAdvantage(advantages)),
     sumOf(
       byOrigin(weighed(highEntropy({ share: hintShare }), surrogate), surrogate),
-      weight(entropyWeight, entropyBonus({ normalizer: maxLength })),
+      weight(entropyWeight, entropyBonus()),
     ),
   );
 }

@@ -159,7 +159,11 @@ export const rolloutEntries: readonly ObjectiveEntry[] = [
     values: true,
     rolloutEpochs: 4,
     options: {
-      clipRange: clipOf("ppo"),
+      clipRange: {
+        ...clipOf("ppo"),
+        help:
+          "How far a ratio may move from 1, and a value from its old one, before it is clipped.",
+      },
       klWeight: { ...klWeight, default: ppoDefaults.penalty },
       valueWeight: {
         kind: "number",

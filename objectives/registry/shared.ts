@@ -146,10 +146,18 @@ export const teacherShare = {
     "KL(teacher, student), 1 gives KL(student, teacher).",
 } as const satisfies Option;
 /** The clip range of a form. */
-export const clipOf = (form: keyof typeof clippedDefaults) => ({
-  ...clipRange,
-  default: clippedDefaults[form].epsilon,
-});
+export const clipOf = (form: keyof typeof clippedDefaults) => {
+  const { epsilon, epsilonHigh = epsilon } = clippedDefaults[form];
+  return {
+    ...clipRange,
+    default: epsilon,
+    // The upper range of these forms stays what it is.
+    ...epsilonHigh !== epsilon && {
+      help:
+        `How far a ratio may fall below 1 before it is clipped; it may rise ${epsilonHigh} above 1.`,
+    },
+  } as const satisfies Option;
+};
 
 /** The data and models of most objectives on rollouts. */
 export const onRollouts = {

@@ -237,7 +237,6 @@ export const unitedRolloutEntries: readonly ObjectiveEntry[] = [
   defineObjective({
     ...onRollouts,
     name: "srft",
-    needsWholeBatch: true,
     options: { groupSize: mixedGroup },
     guidance: answerLast,
     make: srft,

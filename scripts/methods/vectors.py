@@ -207,7 +207,7 @@ def weighted_reinforce(lp):
 
 @case
 def srft(lp):
-    """SRFT: demonstrations and own answers weighed by the entropy of each."""
+    """SRFT as its paper writes it: demonstrations and own answers weighed by the entropy of all of each."""
     theirs, own = given * mask, (1 - given) * mask
     h = lambda part: ((entropies * part).sum() / part.sum()).detach()
     signs = torch.where(right[:, None] > 0, 0.1 * torch.exp(h(own)), -1.0)
