@@ -13,8 +13,9 @@ import { isThere, makeFolder, removeIfThere } from "../files/folders.ts";
 import { takeLock } from "../files/lock.ts";
 import { PIECE, writeAll, writeError } from "../files/write.ts";
 import { blobFile, type CachedModel, snapshotFolder } from "./cache.ts";
-import { ConnectionError, type HubQuestion, pagePath } from "./hub_error.ts";
+import { ConnectionError, type HubQuestion } from "./hub_error.ts";
 import type { HubFile } from "./listing.ts";
+import { contentPath } from "./paths.ts";
 import { askHub, connectionError } from "./requests.ts";
 
 /** How long a download waits, in milliseconds. */
@@ -259,9 +260,7 @@ async function receive(
   try {
     const response = await askHub(
       question,
-      `/${pagePath(question)}/resolve/${commit}/${
-        file.name.split("/").map(encodeURIComponent).join("/")
-      }`,
+      contentPath(question, commit, file.name),
       { headers: from > 0 ? { range: `bytes=${from}-` } : {}, signal: either },
     );
     // The host may send the whole content, whatever part it is asked for.

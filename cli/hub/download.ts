@@ -24,7 +24,8 @@ import {
   snapshotFolder,
 } from "./cache.ts";
 import type { HubAccess } from "./environment.ts";
-import { type HubFile, listFiles, wantedFiles } from "./listing.ts";
+import { listFiles } from "./list_files.ts";
+import { type HubFile, wantedFiles } from "./listing.ts";
 import { isCommit } from "./names.ts";
 
 /** A download of a model. */

@@ -7,6 +7,7 @@
 import { abridged, printable } from "@unitune/core";
 import { UserError } from "@unitune/training";
 import type { HubAccess } from "./environment.ts";
+import { type HubRepo, pagePath } from "./paths.ts";
 
 /** A hub or its storage cannot be reached, or the connection was lost. Another try may succeed. */
 export class ConnectionError extends UserError {
@@ -14,38 +15,12 @@ export class ConnectionError extends UserError {
   override readonly name = "ConnectionError";
 }
 
-/** What is kept on a hub. */
-export type RepoKind = "model" | "dataset";
-
 /** What is asked of a hub. */
-export interface HubQuestion {
+export interface HubQuestion extends HubRepo {
   /** The hub, and the token. */
   readonly access: HubAccess;
-  /** The name of the model or the dataset. */
-  readonly name: string;
-  /** What has the name (default: a model). */
-  readonly kind?: RepoKind;
   /** Its revision, where one is asked for. */
   readonly revision?: string;
-}
-
-/**
- * The path of a model's or a dataset's page on a hub, without a slash in front.
- *
- * @param question The name, and what has it.
- * @returns The path.
- *
- * @example
- * ```ts
- * import { pagePath } from "./hub_error.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(pagePath({ name: "a/b" }), "a/b");
- * assertEquals(pagePath({ name: "a/b", kind: "dataset" }), "datasets/a/b");
- * ```
- */
-export function pagePath({ name, kind }: Pick<HubQuestion, "name" | "kind">): string {
-  return kind === "dataset" ? `datasets/${name}` : name;
 }
 
 /** Says what is wrong and what to do. */

@@ -7,10 +7,10 @@
 import { abridged, printable } from "@unitune/core";
 import { UserError } from "@unitune/training";
 import { isNatural, isRecord } from "../files/guards.ts";
-import { ADAPTER, CONFIG, INDEX, shardsIn, TOKENIZER, WEIGHTS } from "./cache.ts";
-import type { HubQuestion, RepoKind } from "./hub_error.ts";
+import type { HubQuestion } from "./hub_error.ts";
+import { ADAPTER, CONFIG, INDEX, shardsIn, TOKENIZER, WEIGHTS } from "./model_files.ts";
 import { isCommit } from "./names.ts";
-import { askHub } from "./requests.ts";
+import type { RepoKind } from "./paths.ts";
 
 /** A file of a model or a dataset on the hub. */
 export interface HubFile {
@@ -33,30 +33,26 @@ export interface HubListing {
 }
 
 /**
- * Asks a hub for the commit of a revision, and its files with their digests.
+ * The listing in a hub's answer.
  *
- * @param question The hub, the model and the revision.
- * @param revision The revision.
- * @param signal Stops the request.
- * @returns The commit and its files.
- * @throws {UserError} If there is no such model or revision, or it may not be read.
+ * @param value The answer.
+ * @param kind What was asked for (default: a model).
+ * @returns The commit and its files; undefined if the answer is no listing.
+ *
+ * @example
+ * ```ts
+ * import { listingIn } from "@unitune/cli/hub";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [sha, blobId] = ["a".repeat(40), "b".repeat(40)];
+ * const listing = listingIn({ sha, siblings: [{ rfilename: "config.json", size: 2, blobId }] });
+ * assertEquals([...listing?.files.keys() ?? []], ["config.json"]);
+ * assertEquals(listingIn({ error: "busy" }), undefined);
+ * ```
  */
-export async function listFiles(
-  question: HubQuestion,
-  revision: string,
-  signal?: AbortSignal,
-): Promise<HubListing> {
-  const { name, kind = "model" } = question;
-  const path = `/api/${kind}s/${name}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  const response = await askHub({ ...question, revision }, path, signal && { signal });
-  const value: unknown = await response.json().catch(() => undefined);
+export function listingIn(value: unknown, kind: RepoKind = "model"): HubListing | undefined {
   const { sha, siblings } = isRecord(value) ? value : {};
-  if (typeof sha !== "string" || !isCommit(sha) || !Array.isArray(siblings)) {
-    throw new UserError(
-      `${question.access.endpoint} does not list the files of ${question.name} as the hub does: ` +
-        `check HF_ENDPOINT, if it is set`,
-    );
-  }
+  if (typeof sha !== "string" || !isCommit(sha) || !Array.isArray(siblings)) return undefined;
   const files = siblings.flatMap((sibling) => fileIn(sibling, fileNames[kind]) ?? []);
   return { commit: sha, files: new Map(files.map((file) => [file.name, file])) };
 }
@@ -130,6 +126,17 @@ export interface WantedFiles {
  * @param listing Its files.
  * @returns The files.
  * @throws {UserError} If a file is missing that no model can do without.
+ *
+ * @example
+ * ```ts
+ * import { wantedFiles } from "@unitune/cli/hub";
+ * import { UserError } from "@unitune/training";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const question = { access: { endpoint: "https://hub.test" }, name: "a/b" };
+ * const listing = { commit: "c".repeat(40), files: new Map() };
+ * assertThrows(() => wantedFiles(question, listing), UserError, "a/b has no config.json");
+ * ```
  */
 export function wantedFiles(question: HubQuestion, { files }: HubListing): WantedFiles {
   const named = (names: readonly string[]) => names.flatMap((name) => files.get(name) ?? []);

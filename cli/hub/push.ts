@@ -13,10 +13,12 @@ import { UserError } from "@unitune/training";
 import { isThere } from "../files/folders.ts";
 import { readJson } from "../files/read.ts";
 import { listed } from "../flags/words.ts";
-import { ADAPTER, INDEX, missingIn, shardsIn, WEIGHTS } from "./cache.ts";
+import { missingIn } from "./cache.ts";
 import type { HubAccess } from "./environment.ts";
 import { type HubQuestion, refusal } from "./hub_error.ts";
-import { listFiles, smallFiles } from "./listing.ts";
+import { listFiles } from "./list_files.ts";
+import { smallFiles } from "./listing.ts";
+import { ADAPTER, INDEX, shardsIn, WEIGHTS } from "./model_files.ts";
 import { isHubName, MAIN } from "./names.ts";
 import { connectionError } from "./requests.ts";
 

@@ -26,6 +26,8 @@ export interface ServedModel {
 /** A hub with models. */
 export interface Hub extends AsyncDisposable {
   readonly endpoint: string;
+  /** The origin of the storage. */
+  readonly storage: string;
   readonly models: Record<string, ServedModel>;
   readonly asked: Asked[];
   /** The token of the account that may do everything. */
@@ -57,6 +59,16 @@ const isLarge = (name: string) => /\.(?:safetensors|parquet)$/.test(name);
 export const digestOf = (name: string, content: Uint8Array): string =>
   isLarge(name) ? sha256(content) : gitDigest(content);
 
+/** Lets pages of other origins read a response, as the hub and its storage do. */
+function open(response: Response): Response {
+  const { status, body } = response;
+  const headers = new Headers(response.headers);
+  headers.set("access-control-allow-origin", "*");
+  headers.set("access-control-allow-headers", "range");
+  headers.set("access-control-expose-headers", "content-range, x-error-code");
+  return new Response(body, { status, headers });
+}
+
 const failed = (status: number, code: string) =>
   new Response(null, { status, headers: { "x-error-code": code, "x-error-message": code } });
 
@@ -80,15 +92,16 @@ export function startHub(models: Record<string, ServedModel>): Hub {
 
   /** The part of a content that is asked for, with one fault. */
   const part = (content: Uint8Array<ArrayBuffer>, request: Request, fault?: Fault): Response => {
-    const [, from] = /^bytes=(\d+)-$/.exec(request.headers.get("range") ?? "") ?? [];
-    const begin = from === undefined || hub.ignoresRanges ? 0 : Number(from);
+    const asked = hub.ignoresRanges ? null : request.headers.get("range");
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(asked ?? "") ?? [];
+    const begin = Number(from ?? 0);
+    const end = to === undefined || to === "" ? content.length : Number(to) + 1;
+    const rest = content.subarray(begin, end);
+    const isPart = rest.length < content.length;
     const headers = new Headers(
-      begin > 0
-        ? { "content-range": `bytes ${begin}-${content.length - 1}/${content.length}` }
-        : {},
+      isPart ? { "content-range": `bytes ${begin}-${end - 1}/${content.length}` } : {},
     );
-    const rest = content.subarray(begin);
-    const status = begin > 0 ? 206 : 200;
+    const status = isPart ? 206 : 200;
     if (fault === undefined) return new Response(rest, { status, headers });
     // A stream that ends before the length that was promised breaks the connection.
     if (fault.how === "breaks") headers.set("content-length", `${rest.length}`);
@@ -102,21 +115,22 @@ export function startHub(models: Record<string, ServedModel>): Hub {
     return new Response(body, { status, headers });
   };
 
+  const stored = async (request: Request): Promise<Response> => {
+    const digest = note("storage", request).split("/").at(-1) ?? "";
+    if (request.method === "PUT") {
+      const content = await request.bytes();
+      if (sha256(content) !== digest) return new Response(null, { status: 400 });
+      uploads.set(digest, content);
+      return new Response();
+    }
+    const content = changed.get(digest) ?? blobs.get(digest);
+    return content === undefined
+      ? new Response(null, { status: 403 })
+      : part(content, request, faults.shift());
+  };
   const storage = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    async (request) => {
-      const digest = note("storage", request).split("/").at(-1) ?? "";
-      if (request.method === "PUT") {
-        const content = await request.bytes();
-        if (sha256(content) !== digest) return new Response(null, { status: 400 });
-        uploads.set(digest, content);
-        return new Response();
-      }
-      const content = changed.get(digest) ?? blobs.get(digest);
-      return content === undefined
-        ? new Response(null, { status: 403 })
-        : part(content, request, faults.shift());
-    },
+    async (request) => open(await stored(request)),
   );
 
   const listing = (commit: string, files: Record<string, Uint8Array<ArrayBuffer>>) => ({
@@ -218,42 +232,44 @@ export function startHub(models: Record<string, ServedModel>): Hub {
   };
 
   // A dataset's name here begins with "datasets/", as that of its page.
+  const answer = async (request: Request): Promise<Response> => {
+    const path = note("hub", request);
+    if (hub.trouble !== undefined) return new Response(null, { status: hub.trouble });
+    for (const [from, to] of hub.moved) {
+      if (!path.includes(`/${from}/`)) continue;
+      const location = request.url.slice(hub.endpoint.length).replace(`/${from}/`, `/${to}/`);
+      return new Response(null, { status: 307, headers: { location } });
+    }
+    if (request.method === "POST") {
+      return await upload(path, request) ??
+        failed(404, "RepoNotFound");
+    }
+    const [, own, wanted] = /^\/api\/((?:models|datasets)\/.+)\/revision\/(.+)$/.exec(path) ?? [];
+    const listed = own?.replace(/^models\//, "");
+    if (listed !== undefined && wanted !== undefined) {
+      const refused = refusalOf(listed, request, false);
+      if (refused !== undefined) return refused;
+      const model = models[listed];
+      const commit = model?.revisions[wanted] ?? wanted;
+      const files = model?.commits[commit];
+      return files === undefined
+        ? failed(404, "RevisionNotFound")
+        : Response.json(listing(commit, files));
+    }
+    const [, name, revision, file] = /^\/(.+)\/resolve\/([^/]+)\/(.+)$/.exec(path) ?? [];
+    if (name === undefined || revision === undefined || file === undefined) {
+      return failed(404, "RepoNotFound");
+    }
+    return refusalOf(name, request, true) ?? resolve(name, revision, file, request);
+  };
   const server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    async (request) => {
-      const path = note("hub", request);
-      if (hub.trouble !== undefined) return new Response(null, { status: hub.trouble });
-      for (const [from, to] of hub.moved) {
-        if (!path.includes(`/${from}/`)) continue;
-        const location = request.url.slice(hub.endpoint.length).replace(`/${from}/`, `/${to}/`);
-        return new Response(null, { status: 307, headers: { location } });
-      }
-      if (request.method === "POST") {
-        return await upload(path, request) ??
-          failed(404, "RepoNotFound");
-      }
-      const [, own, wanted] = /^\/api\/((?:models|datasets)\/.+)\/revision\/(.+)$/.exec(path) ?? [];
-      const listed = own?.replace(/^models\//, "");
-      if (listed !== undefined && wanted !== undefined) {
-        const refused = refusalOf(listed, request, false);
-        if (refused !== undefined) return refused;
-        const model = models[listed];
-        const commit = model?.revisions[wanted] ?? wanted;
-        const files = model?.commits[commit];
-        return files === undefined
-          ? failed(404, "RevisionNotFound")
-          : Response.json(listing(commit, files));
-      }
-      const [, name, revision, file] = /^\/(.+)\/resolve\/([^/]+)\/(.+)$/.exec(path) ?? [];
-      if (name === undefined || revision === undefined || file === undefined) {
-        return failed(404, "RepoNotFound");
-      }
-      return refusalOf(name, request, true) ?? resolve(name, revision, file, request);
-    },
+    async (request) => open(await answer(request)),
   );
 
   const hub: Hub = {
     endpoint: `http://127.0.0.1:${server.addr.port}`,
+    storage: `http://127.0.0.1:${storage.addr.port}`,
     models,
     asked,
     token,
