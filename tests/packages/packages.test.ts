@@ -3,50 +3,25 @@
  * example runs with them in Node and in a page.
  */
 import { assert, assertAlmostEquals, assertMatch } from "@std/assert";
-import { fileURLToPath } from "node:url";
 import ts from "npm:typescript@6";
 import { findBrowser } from "../browser.ts";
 import { findNode } from "../node.ts";
 import { openPage } from "../webgpu/page.ts";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
-
-/** All packages that run in a page. */
-const packages = ["core", "autodiff", "models", "objectives", "training"] as const;
-
-async function run(command: string, args: readonly string[], cwd: string): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(command, { args: [...args], cwd })
-    .output();
-  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  assert(success, err);
-  return out ?? "";
-}
+import { exampleOfReadme, packages, packInto, run } from "./packed.ts";
 
 /** A project with the packages and the README's example, as somebody has it who installs them. */
 async function project(folder: string): Promise<void> {
-  for (const name of packages) {
-    const archive = `${folder}/${name}.tgz`;
-    const pack = ["pack", "--allow-dirty", "--no-source-maps", "--output", archive];
-    await run(Deno.execPath(), pack, `${root}/${name}`);
+  const archives = await packInto(folder);
+  for (const [i, name] of packages.entries()) {
     const place = `${folder}/node_modules/@unitune/${name}`;
     await Deno.mkdir(place, { recursive: true });
-    await run("tar", ["-xzf", archive, "-C", place, "--strip-components=1"], folder);
+    await run("tar", ["-xzf", archives[i] ?? "", "-C", place, "--strip-components=1"], folder);
   }
-  const readme = await Deno.readTextFile(`${root}/README.md`);
-  const example = /```ts\n([^]*?)```/.exec(readme)?.[1];
-  assert(example !== undefined);
-  const { outputText } = ts.transpileModule(
-    example.replace(
-      'import { assert } from "@std/assert";',
-      "const assert = (fact: boolean) => { if (!fact) throw new Error('no'); };",
-    ),
-    { compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 } },
-  );
+  const { outputText } = ts.transpileModule(await exampleOfReadme(), {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
+  });
   await Deno.writeTextFile(`${folder}/package.json`, '{ "type": "module" }');
-  await Deno.writeTextFile(
-    `${folder}/example.js`,
-    `${outputText}\nexport const told = losses.at(-1);\n`,
-  );
+  await Deno.writeTextFile(`${folder}/example.js`, outputText);
 }
 
 Deno.test("the README's example runs with the packages as npm has them, in Node and in a page", async () => {
