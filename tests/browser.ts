@@ -11,6 +11,12 @@ export const quietly = [
   "--no-first-run",
 ] as const;
 
+/** WebGPU by the processor alone. */
+export const softwareAdapter = [
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+] as const;
+
 /** The path of the browser, if the tests may start one and there is one. */
 export async function findBrowser(): Promise<string | undefined> {
   for (const command of ["chromium", "chromium-browser", "google-chrome"]) {

@@ -3,6 +3,7 @@ import { quoted } from "@unitune/core";
 import { defaultOf, type OptionTable, optionValues } from "@unitune/objectives";
 import { UserError } from "@unitune/training";
 import { misfit, readComposition } from "./compose/composition.ts";
+import { type DeviceName, deviceNames } from "./device_names.ts";
 import { type Experiment, experimentTable, firstExperiment, MOST_LANES } from "./experiment.ts";
 import { firstLake, lakeTable, type LakeValues } from "./lake_settings.ts";
 import { laneOf, nameIn, optionOf, untrainable } from "./lanes.ts";
@@ -20,6 +21,8 @@ export interface Place {
   /** The parts of Compose as the word of a lane; they need not fit together. */
   readonly parts: string;
   readonly lake: LakeValues;
+  /** What the models of Train are trained on. */
+  readonly device: DeviceName;
 }
 
 /** The place that a visitor finds. */
@@ -28,6 +31,7 @@ export const firstPlace: Place = {
   experiment: firstExperiment,
   parts: "intuitive*indicator*propagated",
   lake: firstLake,
+  device: "wasm",
 };
 
 /** What was read of an address, and what could not be. */
@@ -38,6 +42,7 @@ export interface ReadPlace {
 }
 
 const isView = (text: string): text is View => views.some((view) => view === text);
+const isDevice = (text: string): text is DeviceName => deviceNames.some((name) => name === text);
 
 /**
  * Refuses objectives that cannot be trained by side by side.
@@ -69,6 +74,9 @@ export function checkLanes(words: readonly string[]): void {
 function checkParts(word: string): void {
   if (misfit(readComposition(nameIn(word))) === undefined) laneOf(word);
 }
+
+/** The names in an address that are no settings of a table. */
+const otherNames: readonly string[] = ["view", "lanes", "parts", "device"];
 
 /** Both tables, whose names differ. */
 const tables: OptionTable = { ...experimentTable, ...lakeTable };
@@ -105,12 +113,16 @@ export function readAddress(hash: string): ReadPlace {
       const usual = defaultOf(option);
       const value = orFault(() => optionOf(name, option, text), usual);
       if (value !== undefined) values[name] = value;
-    } else if (name !== "view" && name !== "lanes" && name !== "parts") {
+    } else if (!otherNames.includes(name)) {
       faults.push(`the address has a setting ${quoted(name)} that the playground does not know`);
     }
   }
   const view = given.get("view") ?? firstPlace.view;
   if (!isView(view)) faults.push(`there is no view ${quoted(view)}: ${views.join(", ")}`);
+  const device = given.get("device") ?? firstPlace.device;
+  if (!isDevice(device)) {
+    faults.push(`there is no device ${quoted(device)}: ${deviceNames.join(", ")}`);
+  }
   const words = given.get("lanes");
   const lanes = words === null ? firstExperiment.lanes : orFault(() => {
     const own = words.split(";");
@@ -126,6 +138,7 @@ export function readAddress(hash: string): ReadPlace {
       experiment: { values: ofExperiment, lanes },
       parts,
       lake: optionValues("address", lakeTable, ofTable(lakeTable, values)),
+      device: isDevice(device) ? device : firstPlace.device,
     },
     faults,
   };
@@ -137,11 +150,14 @@ export function readAddress(hash: string): ReadPlace {
  * @param place The place.
  * @returns The part of an address behind `#`.
  */
-export function addressOf({ view, experiment: { values, lanes }, parts, lake }: Place): string {
+export function addressOf(
+  { view, experiment: { values, lanes }, parts, lake, device }: Place,
+): string {
   const said = new URLSearchParams();
   if (view !== firstPlace.view) said.set("view", view);
   if (lanes.join(";") !== firstExperiment.lanes.join(";")) said.set("lanes", lanes.join(";"));
   if (parts !== firstPlace.parts) said.set("parts", parts);
+  if (device !== firstPlace.device) said.set("device", device);
   const usual = new Map<string, unknown>(
     Object.entries({ ...firstExperiment.values, ...firstLake }),
   );

@@ -9,6 +9,12 @@ export const rowsOfMap = (map: string): readonly string[] =>
 /** A map on one line. */
 export const mapOf = (rows: readonly string[]): string => rows.join("/");
 
+/** The most cells of a side: the trajectories of larger lakes take long to search. */
+export const LONGEST_SIDE = 8;
+
+/** The most methods side by side. */
+export const MOST_METHODS = 4;
+
 /** The settings, by their names in an address. */
 export const lakeTable = {
   map: {

@@ -6,6 +6,7 @@
  */
 import { type FlagTable, helpText, parseFlags, runCommand, say, wantsHelp } from "@unitune/cli";
 import { build } from "./build.ts";
+import { huggingFace, pageHeaders } from "./policy.ts";
 import { serve } from "./serve.ts";
 
 const flags = {
@@ -21,6 +22,10 @@ const flags = {
     min: 0,
     max: 65_535,
     help: "The port to serve on; 0 for a free one.",
+  },
+  hub: {
+    kind: "boolean",
+    help: "Lets the page read models of the Hugging Face hub, and makes requests to it alone.",
   },
   "build-only": { kind: "boolean", help: "Leaves the folder, and serves nothing." },
 } as const satisfies FlagTable;
@@ -38,11 +43,16 @@ export async function playground(argv: readonly string[]): Promise<number> {
     console.log(helpText(flags, usage));
     return 0;
   }
-  const { values: { out, port, buildOnly } } = parseFlags(flags, argv);
-  const files = await build(out);
-  say(`${out} holds the playground: ${files.length} files`);
+  const { values: { out, port, hub: mayAsk, buildOnly } } = parseFlags(flags, argv);
+  const hub = mayAsk ? huggingFace : undefined;
+  const { files, firstLoad } = await build(out, hub);
+  const kilobytes = Math.ceil(firstLoad / 1000);
+  say(
+    `${out} holds the playground: ${files.length} files, of which the first view loads ` +
+      `${kilobytes} kB of script, compressed`,
+  );
   if (buildOnly) return 0;
-  const server = serve(out, files, port);
+  const server = serve(out, files, port, pageHeaders(hub));
   say(`open http://127.0.0.1:${server.addr.port}/ in a browser; Ctrl+C ends`);
   await server.finished;
   return 0;

@@ -1,22 +1,9 @@
-/** A server of the site on loopback, with the headers that isolate it. */
+/** A server of the site on loopback. */
 
 const types: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
   css: "text/css; charset=utf-8",
   js: "text/javascript; charset=utf-8",
-};
-
-/** What every response says: no other page, no request, no other origin. */
-export const headers: Readonly<Record<string, string>> = {
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-embedder-policy": "require-corp",
-  "cross-origin-resource-policy": "same-origin",
-  "content-security-policy":
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; " +
-    "style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-  "cache-control": "no-cache",
 };
 
 /**
@@ -25,14 +12,14 @@ export const headers: Readonly<Record<string, string>> = {
  * @param folder The folder.
  * @param files The names of its files: nothing else is served.
  * @param port The port; 0 for a free one.
- * @param sent What every response says (default: what isolates the page).
+ * @param sent The headers of every response.
  * @returns The server.
  */
 export function serve(
   folder: string,
   files: readonly string[],
   port: number,
-  sent: Readonly<Record<string, string>> = headers,
+  sent: Readonly<Record<string, string>>,
 ): Deno.HttpServer<Deno.NetAddr> {
   return Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, async (request) => {
     const name = new URL(request.url).pathname.slice(1) || "index.html";
@@ -41,6 +28,8 @@ export function serve(
       return new Response("There is no such file.\n", { status: 404, headers: sent });
     }
     const body = await Deno.readFile(`${folder}/${name}`);
-    return new Response(body, { headers: { ...sent, "content-type": type } });
+    return new Response(body, {
+      headers: { ...sent, "content-type": type, "cache-control": "no-cache" },
+    });
   });
 }

@@ -1,29 +1,44 @@
 // Adds the headers that isolate the page, where its host cannot, and keeps the files for offline use.
-const files = "unitune-playground";
+// The build writes two constants before this line: `headers`, and `names` of all files of the site.
+// A host may have several sites, each in a folder of its own.
+const kept = `unitune-playground ${registration.scope}`;
 
-addEventListener("install", () => skipWaiting());
+/** The files of this build, the page itself by its folder. */
+const urls = ["./", ...names].map((name) => new URL(name, location.href).href);
+
+/** Keeps all files, also of views that were not opened, and none of an earlier build. */
+async function keep() {
+  const cache = await caches.open(kept);
+  await cache.addAll(urls.map((url) => new Request(url, { cache: "no-cache" })));
+  for (const request of await cache.keys()) {
+    if (!urls.includes(request.url)) await cache.delete(request);
+  }
+}
+
+addEventListener("install", (event) => {
+  skipWaiting();
+  event.waitUntil(keep());
+});
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 
 /** The response with the headers that isolate a page. */
 function isolated(response) {
   if (response.status === 0) return response;
-  const headers = new Headers(response.headers);
-  headers.set("cross-origin-opener-policy", "same-origin");
-  headers.set("cross-origin-embedder-policy", "require-corp");
-  headers.set("cross-origin-resource-policy", "same-origin");
+  const own = new Headers(response.headers);
+  for (const [name, value] of Object.entries(headers)) own.set(name, value);
   const { status, statusText } = response;
-  return new Response(response.body, { status, statusText, headers });
+  return new Response(response.body, { status, statusText, headers: own });
 }
 
 /** The file from the host; without a network, as it was kept. */
 async function answer(request) {
-  const kept = await caches.open(files);
+  const cache = await caches.open(kept);
   try {
     const response = await fetch(request);
-    if (response.ok) await kept.put(request, response.clone());
+    if (response.ok && urls.includes(request.url)) await cache.put(request, response.clone());
     return isolated(response);
   } catch (error) {
-    const response = await kept.match(request);
+    const response = await cache.match(request, { ignoreSearch: true });
     if (response === undefined) throw error;
     return isolated(response);
   }

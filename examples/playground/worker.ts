@@ -1,7 +1,8 @@
 /** The worker: an experiment or a frozen lake, by messages. */
-import { type Device, wasm } from "@unitune/core";
+import { wasm } from "@unitune/core";
+import { UserError } from "@unitune/training";
+import { holdDevice, type OpenDevice } from "./held_device.ts";
 import { type Believer, makeBeliever } from "./lab/beliefs.ts";
-import { followLake } from "./lab/lake.ts";
 import { carryOut, prepareBench, sentenceOf } from "./lab/training.ts";
 import { makeTurns, type Turns } from "./lab/turns.ts";
 import type { Request, Tiding, Wondering } from "./protocol.ts";
@@ -9,8 +10,9 @@ import type { Request, Tiding, Wondering } from "./protocol.ts";
 /** The work of a worker, which hears requests and tells of its progress. */
 export function makeWorker(
   tell: (tiding: Tiding) => void,
-  device: Device = wasm(),
+  open: OpenDevice = () => wasm(),
 ): (request: Request) => void {
+  const held = holdDevice(open);
   let turns: Turns = makeTurns();
   let wonder: ((number: number, wondering: Wondering) => void) | undefined;
   /** The end of what was begun before, so that two experiments never share the device. */
@@ -27,6 +29,7 @@ export function makeWorker(
       try {
         await work(own);
       } catch (error) {
+        if (!(error instanceof UserError)) held.drop();
         if (turns === own) tell({ kind: "failed", during: kind, message: sentenceOf(error) });
       }
     });
@@ -37,6 +40,7 @@ export function makeWorker(
       case "open":
         return begin("open", async (own) => {
           const isWanted = () => turns === own;
+          const device = await held.take();
           const bench = await prepareBench(request.experiment, device, tell, isWanted);
           if (bench === undefined) return;
           const believer = makeBeliever(bench, device);
@@ -48,7 +52,10 @@ export function makeWorker(
           }
         });
       case "lake":
-        return begin("lake", (own) => followLake(request.wish, own, tell));
+        return begin("lake", async (own) => {
+          const { followLake } = await import("./lab/lake.ts");
+          await followLake(request.wish, own, tell);
+        });
       case "play":
         return turns.play();
       case "pause":

@@ -27,6 +27,7 @@ Deno.test("an address holds what differs from the first place, and is read back"
       methods: "SFT,IFT l=0.2",
       lakeSeed: 3,
     },
+    device: "webgpu",
   } as const;
   assertEquals(readAddress(`#${addressOf(place)}`), { place, faults: [] });
 });
@@ -47,6 +48,7 @@ Deno.test("a wrong part of an address is named, and its default stands", () => {
   assertEquals(faultsOf("#view=past"), [
     'there is no view "past": train, compose, believe, lake, own',
   ]);
+  assertEquals(faultsOf("#device=abacus"), ['there is no device "abacus": wasm, webgpu']);
   assertEquals(faultsOf("#lanes=sft;dpoo"), ['there is no objective "dpoo": did you mean dpo?']);
   assertEquals(faultsOf("#lanes=ift(lambda=2)"), [
     'ift: lambda must be a number, at least 0, at most 1, not "2"',

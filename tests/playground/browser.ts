@@ -1,7 +1,6 @@
 /** Uses the playground in headless Chromium and prints what it saw, as JSON. */
-import axe from "npm:axe-core@4.14.1";
-import type { Page } from "npm:playwright-core@1.65.1";
 import { launch } from "./launch.ts";
+import { audit, curvesOf, stage, until, watch } from "./visit.ts";
 
 /** What was seen. */
 export interface Seen {
@@ -41,6 +40,8 @@ export interface Seen {
   readonly adapter: readonly [string, string];
   /** The heading of the page from a host that sends no headers, without a network. */
   readonly offline: string;
+  /** What is said of WebGPU where the browser has no adapter. */
+  readonly noWebGpu: string;
   /** The rules of accessibility that each view violates. */
   readonly violations: readonly string[];
   /** The 95th percentile of frame times while training, in milliseconds. */
@@ -51,59 +52,19 @@ const [url = "", command = "", modelFolder = "", plainUrl = ""] = Deno.args;
 const place =
   `${url}#task=pick&width=16&layers=1&baseSteps=20&steps=20&seeds=1&learningRate=0.01&lanes=sft;ift`;
 
-/** How long anything may take, in milliseconds: it is only waited for where something is wrong. */
-const PATIENCE = 120_000;
-
-const complaints: string[] = [];
-const elsewhere: string[] = [];
 const violations: string[] = [];
 
 const browser = await launch(command);
 const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-page.setDefaultTimeout(PATIENCE);
-page.on("console", (line) => {
-  if (line.type() === "error" || line.type() === "warning") complaints.push(line.text());
-});
-page.on("pageerror", ({ message }) => complaints.push(message));
+const { complaints, elsewhere } = watch(page, [url, plainUrl]);
 const scripts = new Set<string>();
 page.on("request", (request) => {
   const name = request.url().slice(url.length);
   if (name.endsWith(".js")) scripts.add(name);
-  const isOurs = [url, plainUrl].some((own) => request.url().startsWith(own));
-  if (!isOurs && /^https?:/.test(request.url())) {
-    elsewhere.push(request.url());
-  }
 });
 
 const text = (selector: string) => page.innerText(selector);
 const step = async () => Number(await text("#step"));
-
-/** Waits until a condition holds. The page's own policy keeps it from evaluating one. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + PATIENCE; !await holds();) {
-    if (performance.now() > end) throw new Error(`in vain: ${holds}`);
-    await page.waitForTimeout(30);
-  }
-}
-
-const stage = (name: string) => page.waitForSelector(`.status[data-stage=${name}]`);
-
-/** The rules of axe-core that the page violates; run by the page's own script, not by eval. */
-async function audit(view: string, on: Page = page): Promise<void> {
-  await on.evaluate(axe.source);
-  const found: readonly {
-    readonly id: string;
-    readonly nodes: readonly { readonly html: string }[];
-  }[] = await on.evaluate(`axe.run().then(({ violations }) => violations.map(({ id, nodes }) => ({
-      id, nodes: nodes.map(({ html }) => ({ html })) })))`);
-  for (const { id, nodes } of found) violations.push(`${view}: ${id}: ${nodes[0]?.html ?? ""}`);
-}
-
-/** What the curves say. */
-const curves = async () =>
-  (await page.locator(".plot").evaluateAll((plots) =>
-    plots.map((plot) => plot.getAttribute("aria-label") ?? "")
-  )).filter((label) => !label.startsWith("tokens_per_second")).join("\n");
 
 // Pause while the common checkpoint is trained, take one step, and go on to the end.
 await page.goto(place);
@@ -114,22 +75,24 @@ await page.evaluate(`
   requestAnimationFrame(count);
 `);
 await page.click("button:text-is('Pause')");
-await until(async () => await text(".status") === "Paused.");
+await until(page, async () => await text(".status") === "Paused.");
 await page.waitForTimeout(400);
 const pausedAt = await step();
 await page.waitForTimeout(400);
 const paused = [pausedAt, await step()] as const;
 await page.click("button:text-is('Step')");
-await until(async () => await step() > pausedAt);
+await until(page, async () => await step() > pausedAt);
 const stepped = await step();
 await page.click("button:text-is('Play')");
-await stage("done");
+await stage(page, "done");
+const firstScripts = [...scripts];
 const frame: number = await page.evaluate(`
   frames.slice(5).sort((a, b) => a - b)[Math.floor(0.95 * (frames.length - 5))]
 `);
-const first = await curves();
+const first = await curvesOf(page);
+const noWebGpu = await text(".device small");
 const matches = (await page.locator(".match output").allInnerTexts()).map(Number);
-await audit("train");
+violations.push(...await audit(page, "train"));
 
 // Believe.
 await page.click("nav >> text=Believe");
@@ -137,7 +100,7 @@ await page.waitForSelector(".model");
 const believers = await page.locator(".model").count();
 await page.locator(".beliefs >> nth=1").locator("button.token").nth(1).click();
 await page.waitForSelector(".forcing");
-await audit("believe");
+violations.push(...await audit(page, "believe"));
 await page.fill("label:has-text('prompt') >> input", "pick \u00e9");
 await page.keyboard.press("Tab");
 const unreadable = await text("[role=alert]");
@@ -147,20 +110,19 @@ await page.click("nav >> text=Compose");
 const fitting = [await text(".result h2"), await text("#code")] as const;
 await page.check("input[value=group-mean]");
 const misfit = await text("#reason");
-await audit("compose");
+violations.push(...await audit(page, "compose"));
 
 // Frozen Lake.
 await page.click("nav >> text=Frozen Lake");
-await until(async () => Number(await text("#lake-step")) >= 2);
+await until(page, async () => Number(await text("#lake-step")) >= 2);
 const lakeStep = Number(await text("#lake-step"));
-await audit("lake");
+violations.push(...await audit(page, "lake"));
 for (const name of ["row 1, column 2: ice", "row 2, column 1: ice"]) {
   await page.click(`button[aria-label="${name}"]`);
 }
 const noWay = await text("[role=alert]");
 
 // A model of one's own: a file that is none, then a folder; it answers, and learns pasted rows.
-const firstScripts = [...scripts];
 await page.click("nav >> text=Your model");
 const dropped = await page.evaluateHandle(`(() => {
   const data = new DataTransfer();
@@ -188,34 +150,40 @@ await link.waitFor();
 const [download] = await Promise.all([page.waitForEvent("download"), link.click()]);
 const config = JSON.parse(await Deno.readTextFile(await download.path()));
 const adapter = [download.suggestedFilename(), config.base_model_name_or_path] as const;
-await audit("own");
+violations.push(...await audit(page, "own"));
 
 // The same address again, and a wrong one.
 await page.goto("about:blank");
 await page.goto(place);
 const isIsolated: boolean = await page.evaluate("crossOriginIsolated");
-await stage("done");
-const again = await curves();
+await stage(page, "done");
+const again = await curvesOf(page);
 await page.goto("about:blank");
 await page.goto(`${url}#seeds=9&view=compose`);
 const wrongAddress = await text("[role=alert]");
 
 // A host that sends no headers: the service worker does, and keeps the page without a network.
 await page.goto(`${plainUrl}#view=compose`);
-await until(() =>
-  page.evaluate<boolean>("crossOriginIsolated && document.readyState === 'complete'")
-    .catch(() => false)
+await until(
+  page,
+  () =>
+    page.evaluate<boolean>("crossOriginIsolated && document.readyState === 'complete'")
+      .catch(() => false),
 );
 await page.waitForSelector("#code");
 await page.context().setOffline(true);
 await page.reload();
+// A view that was not opened while there was a network.
+await page.click("nav >> text=Your model");
+await page.setInputFiles("input[type=file]", modelFolder);
+await page.waitForSelector(".chat");
 const offline = await text("h1");
 await browser.close();
 
 const seen: Seen = {
   ...{ complaints, elsewhere, isIsolated, matches, paused, stepped, wrongAddress, fitting, misfit },
   ...{ believers, unreadable, lakeStep, noWay, violations, frame, firstScripts },
-  ...{ noModel, model, noRows, turns, adapter, offline },
+  ...{ noModel, model, noRows, turns, adapter, offline, noWebGpu },
   curves: [first, again],
 };
 console.log(JSON.stringify(seen));

@@ -10,6 +10,7 @@ function tried() {
   const screen: Screen = {
     now: () => time,
     next: (run) => void frames.push(run),
+    interval: () => 100,
     later: (run, milliseconds) => {
       const timer = { at: time + milliseconds, run };
       timers.push(timer);
@@ -34,7 +35,7 @@ function tried() {
   };
 }
 
-Deno.test("things that arrive are taken together, before a frame, ten times a second", async () => {
+Deno.test("things that arrive are taken together, before a frame, once in an interval", async () => {
   const { screen, pass, frame } = tried();
   const taken: (readonly number[])[] = [];
   const { add, close } = gather<number>((things) => taken.push(things), screen);

@@ -1,6 +1,6 @@
 /**
- * Measures the frames of the playground while it trains, in headless Chromium, and prints them: in
- * each view, the median, the 95th percentile and the longest, in milliseconds; and the processor time
+ * Measures the playground while it trains, in headless Chromium, and prints, for each view: the time
+ * from the request for the page to the first step that it shows; of its frames, the median, the 95th percentile and the longest, in milliseconds; and the processor time
  * that the page's own thread takes for a frame, which other programs on the machine do not lengthen.
  *
  * `deno task bench:playground`
@@ -9,6 +9,7 @@
  */
 import type { Page } from "npm:playwright-core@1.65.1";
 import { build } from "../../examples/playground/build.ts";
+import { pageHeaders } from "../../examples/playground/policy.ts";
 import { serve } from "../../examples/playground/serve.ts";
 import { launch } from "./launch.ts";
 
@@ -24,6 +25,8 @@ const views = {
 /** What frames were like. */
 interface Frames {
   readonly view: string;
+  /** From the request for the page to the first step that it shows, in seconds. */
+  readonly begun: number;
   readonly frames: number;
   readonly median: number;
   readonly percentile95: number;
@@ -50,12 +53,14 @@ const counting = `
 
 async function measure(page: Page, view: string, url: string): Promise<Frames> {
   await page.goto("about:blank");
+  const start = performance.now();
   await page.goto(url);
   const step = view === "lake" ? "#lake-step" : view === "train" ? "#step" : ".model small";
   for (let text = "0"; !/[1-9]/.test(text);) {
-    await page.waitForTimeout(200);
+    await page.waitForTimeout(20);
     text = await page.locator(step).last().innerText().catch(() => "0");
   }
+  const begun = (performance.now() - start) / 1000;
   const session = await page.context().newCDPSession(page);
   await session.send("Performance.enable", { timeDomain: "threadTicks" });
   const spent = async () => {
@@ -74,23 +79,32 @@ async function measure(page: Page, view: string, url: string): Promise<Frames> {
     return [word, 1000 * seconds / frames.length];
   });
   return {
-    ...{ view, frames: frames.length, median: at(0.5), percentile95: at(0.95), longest: at(1) },
+    ...{
+      view,
+      begun,
+      frames: frames.length,
+      median: at(0.5),
+      percentile95: at(0.95),
+      longest: at(1),
+    },
     work: Object.fromEntries(work),
   };
 }
 
 const folder = await Deno.makeTempDir();
 try {
-  const files = await build(`${folder}/site`);
-  await using server = serve(`${folder}/site`, files, 0);
+  const { files } = await build(`${folder}/site`);
+  await using server = serve(`${folder}/site`, files, 0, pageHeaders());
   const browser = await launch(command);
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   for (const [view, address] of Object.entries(views)) {
     const url = `http://127.0.0.1:${server.addr.port}/#${address}`;
-    const { frames, median, percentile95, longest, work } = await measure(page, view, url);
+    const { begun, frames, median, percentile95, longest, work } = await measure(page, view, url);
     const shown = [median, percentile95, longest].map((frame) => frame.toFixed(1)).join(", ");
     console.log(
-      `${view}: ${frames} frames, median, 95th percentile, longest ${shown} ms, ` +
+      `${view}: first step after ${
+        begun.toFixed(1)
+      } s, ${frames} frames, median, 95th percentile, longest ${shown} ms, ` +
         `processor time of a frame ${
           Object.entries(work).map(([word, own]) => `${word} ${own.toFixed(2)}`).join(", ")
         } ms`,

@@ -17,11 +17,16 @@ async function pathOf(name: string): Promise<string> {
   throw new Error(`there is no ${name} in PATH`);
 }
 
-/** Starts the browser. */
-export async function launch(command: string): Promise<Browser> {
+/**
+ * Starts the browser.
+ *
+ * @param command Its name.
+ * @param flags Further flags.
+ */
+export async function launch(command: string, flags: readonly string[] = []): Promise<Browser> {
   return await chromium.launch({
     executablePath: await pathOf(command),
-    args: [...quietly],
+    args: [...quietly, ...flags],
     timeout: 120_000,
   });
 }

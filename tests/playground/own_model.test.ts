@@ -13,8 +13,12 @@ import { firstTuning } from "../../examples/playground/own/tuning_table.ts";
 import type { OwnRequest, OwnTiding, Voice } from "../../examples/playground/own/protocol.ts";
 import { makeOwnWorker } from "../../examples/playground/own/worker.ts";
 
+/** Reads files that were chosen. */
+const reading = (files: readonly File[]) =>
+  ({ kind: "read", from: { kind: "files", files } }) as const;
+
 const chosen = (files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>) =>
-  [...files].map(([name, bytes]) => new File([bytes], name));
+  reading([...files].map(([name, bytes]) => new File([bytes], name)));
 
 /** A worker whose tidings are kept until one of a kind arrives. */
 function listen(limit?: number) {
@@ -24,7 +28,7 @@ function listen(limit?: number) {
   const ask = makeOwnWorker((tiding) => {
     heard.push(tiding);
     arrived();
-  }, { device, ...limit !== undefined && { limit } });
+  }, { open: () => device, ...limit !== undefined && { limit } });
   /** The first tiding of a kind after a request. */
   const told = async <Kind extends OwnTiding["kind"]>(
     request: OwnRequest,
@@ -68,7 +72,7 @@ const said = (tidings: readonly OwnTiding[]) =>
 Deno.test("a model is read, answers, learns pasted rows, and gives PEFT's files of its adapter", async () => {
   using worker = listen();
   const { heard, ask, told, until } = worker;
-  const { about } = await told({ kind: "read", files: chosen(await tinyFolder()) }, "model");
+  const { about } = await told(chosen(await tinyFolder()), "model");
   assertEquals([about.architecture, about.context, about.isTemplateGiven], ["llama", 48, false]);
   const reads = heard.flatMap((one) => one.kind === "reading" ? [one] : []);
   assertEquals(reads.at(-1)?.read, reads.at(-1)?.total);
@@ -116,30 +120,30 @@ Deno.test("what is no model, does not fit, or cannot be done yet is told in a se
     assertEquals(during, request.kind);
     return message;
   };
-  const reading = (names: readonly string[], limit?: number) => {
+  const readingOf = (names: readonly string[], limit?: number) => {
     const files = [...whole].filter(([name]) => names.includes(name));
-    return refusal({ kind: "read", files: chosen(new Map(files)) }, limit);
+    return refusal(chosen(new Map(files)), limit);
   };
   const names = [...whole.keys()];
-  assertStringIncludes(await reading([]), "there is no config.json among the files");
+  assertStringIncludes(await readingOf([]), "there is no config.json among the files");
   assertStringIncludes(
-    await refusal({ kind: "read", files: [new File([], "a.gguf")] }),
+    await refusal(reading([new File([], "a.gguf")])),
     '"a.gguf" is of llama.cpp\'s format',
   );
   assertStringIncludes(
-    await refusal({ kind: "read", files: [new File([], "adapter_config.json")] }),
+    await refusal(reading([new File([], "adapter_config.json")])),
     "these files are an adapter, and not a whole model",
   );
   assertStringIncludes(
-    await reading(names, 1000),
+    await readingOf(names, 1000),
     "KiB, and the page can have 1000 bytes: choose a smaller model",
   );
   assertStringIncludes(
-    await reading(names.filter((name) => name !== "model.safetensors")),
+    await readingOf(names.filter((name) => name !== "model.safetensors")),
     "the model cannot be read: model.safetensors is missing",
   );
   assertStringIncludes(
-    await reading(names.filter((name) => name !== "tokenizer.json")),
+    await readingOf(names.filter((name) => name !== "tokenizer.json")),
     "the model cannot be read: There is no tokenizer.json",
   );
   const weights = whole.get("model.safetensors") ?? new Uint8Array();
@@ -151,8 +155,8 @@ Deno.test("what is no model, does not fit, or cannot be done yet is told in a se
       [damaged, "elements that are not finite: the file is damaged"],
     ] as const
   ) {
-    const files = chosen(new Map([...whole, ["model.safetensors", bytes]]));
-    assertStringIncludes(await refusal({ kind: "read", files }), sentence);
+    const request = chosen(new Map([...whole, ["model.safetensors", bytes]]));
+    assertStringIncludes(await refusal(request), sentence);
   }
   assertStringIncludes(await refusal(speech("base")), "there is no model yet");
   assertStringIncludes(await refusal({ kind: "save", baseName: "" }), "there is no adapter yet");
@@ -164,7 +168,7 @@ Deno.test("what is no model, does not fit, or cannot be done yet is told in a se
     const bare = text.replaceAll("<user>", "<other>").replace(/,\s*"chat_template": ".*"/, "");
     whole.set(name, new TextEncoder().encode(bare));
   }
-  const { about } = await told({ kind: "read", files: chosen(whole) }, "model");
+  const { about } = await told(chosen(whole), "model");
   assert(about.isTemplateGiven);
   const failing = async (request: OwnRequest) => (await told(request, "failed")).message;
   const long = { role: "user", content: "long ".repeat(40) } as const;

@@ -1,13 +1,8 @@
 /** Pages in headless Chromium, for tests. */
 import { fileURLToPath } from "node:url";
-import { quietly, removeProfile } from "../browser.ts";
+import { quietly, removeProfile, softwareAdapter } from "../browser.ts";
 
-/** A software adapter. */
-const flags = [
-  ...quietly,
-  "--enable-unsafe-webgpu",
-  "--use-webgpu-adapter=swiftshader",
-];
+const flags = [...quietly, ...softwareAdapter];
 
 /** How long the page may take to train. */
 const PATIENCE_MILLISECONDS = 120_000;

@@ -6,11 +6,9 @@ import { distance, problemOf, snapshotOf } from "../../frozen_lake/experiment.ts
 import { decisionCells, parseLake } from "../../frozen_lake/lake.ts";
 import { methods } from "../../frozen_lake/methods.ts";
 import { type Setting, startOf } from "../../frozen_lake/training.ts";
+import { LONGEST_SIDE, MOST_METHODS } from "../lake_settings.ts";
 import type { LakeWish, Tiding } from "../protocol.ts";
 import type { Turns } from "./turns.ts";
-
-/** The most cells of a side: the trajectories of larger lakes take long to search. */
-const LONGEST_SIDE = 8;
 
 /** The policy and its optimizer, as `deno task frozen-lake` has them. */
 const setting: Setting = {
@@ -27,7 +25,8 @@ const setting: Setting = {
  * @param wish The lake and the methods.
  * @param turns Says when to take a step.
  * @param tell Hears of the scene and of each moment.
- * @throws {UserError} If the map is no lake, or has no way to the goal, or a method is unknown.
+ * @throws {UserError} If the map is no lake, or has no way to the goal, or a method is unknown, or
+ * there are too many.
  */
 export async function followLake(
   { map, slippery, methods: names, seed, steps }: LakeWish,
@@ -37,6 +36,9 @@ export async function followLake(
   const lake = parseLake(map, "the map");
   if (Math.max(lake.rows, lake.columns) > LONGEST_SIDE) {
     throw new UserError(`the map has more than ${LONGEST_SIDE} rows or columns: make it smaller`);
+  }
+  if (names.length === 0 || names.length > MOST_METHODS) {
+    throw new UserError(`choose 1 to ${MOST_METHODS} methods, not ${names.length}`);
   }
   const chosen = names.map((name) => {
     const method = methods.find((own) => own.name === name);

@@ -1,5 +1,5 @@
 /** An experiment: a common checkpoint, and trainings of several objectives from it in turns. */
-import { type Device, OutOfMemoryError } from "@unitune/core";
+import { type Device, OutOfMemoryError, WebGpuFailedError, WebGpuLimitError } from "@unitune/core";
 import { objectiveRegistry } from "@unitune/objectives";
 import {
   type GivenSettings,
@@ -275,6 +275,9 @@ export async function carryOut(
 /** A sentence on an error: that of a user error, or what the program said. */
 export function sentenceOf(error: unknown): string {
   if (error instanceof UserError) return error.message;
+  if (error instanceof WebGpuFailedError || error instanceof WebGpuLimitError) {
+    return `${error.message}; or choose WebAssembly as the device`;
+  }
   if (error instanceof OutOfMemoryError) {
     return `there is not enough memory: ${error.message}`;
   }

@@ -79,11 +79,13 @@ function requireModel({ names }: CheckpointSource): void {
   );
 }
 
-/** Refuses weights that do not fit. */
-async function requireRoom(
-  source: CheckpointSource,
-  limit: number,
-): Promise<number> {
+/**
+ * Refuses weights that do not fit.
+ *
+ * @returns Their bytes.
+ * @throws {UserError} If they are more than the limit.
+ */
+export async function requireRoom(source: CheckpointSource, limit: number): Promise<number> {
   const names = source.names.filter((name) => name.endsWith(WEIGHTS));
   const sizes = await Promise.all(names.map((name) => source.size(name)));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
@@ -92,6 +94,11 @@ async function requireRoom(
     `the weights take ${showBytes(bytes)}, and the page can have ${showBytes(limit)}: choose a ` +
       `smaller model`,
   );
+}
+
+/** The error of files that are no model, for the visitor. */
+export function unreadable(error: Error): UserError {
+  return new UserError(`the model cannot be read: ${error.message}`, { cause: error });
 }
 
 /** A tensor on the device, whose elements are finite: with others, no prediction would be. */
@@ -153,6 +160,6 @@ export async function readOwnModel(
     const isFault = error instanceof CheckpointError || error instanceof SafetensorsError ||
       error instanceof TokenizerError;
     if (!isFault) throw error;
-    throw new UserError(`the model cannot be read: ${error.message}`, { cause: error });
+    throw unreadable(error);
   }
 }

@@ -1,6 +1,7 @@
 /** The messages between the page and the worker of a visitor's own model. */
 import type { ChatMessage } from "@unitune/models";
 import type { Point } from "../protocol.ts";
+import type { HubPlace } from "./hub.ts";
 import type { Tuning } from "./tuning_table.ts";
 
 /** Who answers: the model as it was read, or with the adapter that was trained. */
@@ -17,17 +18,22 @@ export interface Speech {
   readonly seed: number;
 }
 
+/** Where a model is read from: files that were chosen, or a hub. */
+export type ModelPlace =
+  | { readonly kind: "files"; readonly files: readonly File[] }
+  | { readonly kind: "hub"; readonly place: HubPlace };
+
 /** A request of the page. A worker reads one model: another one has a worker of its own. */
 export type OwnRequest =
   /** Reads a model. */
-  | { readonly kind: "read"; readonly files: readonly File[] }
+  | { readonly kind: "read"; readonly from: ModelPlace }
   /** Answers a conversation. */
   | { readonly kind: "speak"; readonly speech: Speech }
   /** Trains an adapter. */
   | { readonly kind: "tune"; readonly tuning: Tuning }
   /** Writes the adapter as files. */
   | { readonly kind: "save"; readonly baseName: string }
-  /** Ends the answer or the training under way. */
+  /** Ends the download, the answer or the training under way. */
   | { readonly kind: "stop" };
 
 /** What is known of a model that was read. */
@@ -48,6 +54,8 @@ export type AnswerEnd = "stop token" | "length" | "stopped";
 
 /** What the worker tells. */
 export type OwnTiding =
+  /** Bytes that have arrived from the hub so far, and all of them. */
+  | { readonly kind: "downloading"; readonly read: number; readonly total: number }
   /** Bytes of the weights that were read so far, and all of them. */
   | { readonly kind: "reading"; readonly read: number; readonly total: number }
   | { readonly kind: "model"; readonly about: AboutModel }

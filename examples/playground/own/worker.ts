@@ -8,10 +8,12 @@ import {
   type TokenGenerator,
 } from "@unitune/models";
 import { UserError } from "@unitune/training";
+import type { OpenDevice } from "../held_device.ts";
 import { sentenceOf } from "../lab/training.ts";
 import { speak } from "./chat.ts";
 import { chosenFiles, type OwnModel, readOwnModel } from "./checkpoint.ts";
-import type { OwnRequest, OwnTiding, Speech, Voice } from "./protocol.ts";
+import { downloadModel } from "./hub.ts";
+import type { ModelPlace, OwnRequest, OwnTiding, Speech, Voice } from "./protocol.ts";
 import { tuneAdapter } from "./tuning.ts";
 import type { Tuning } from "./tuning_table.ts";
 
@@ -23,18 +25,23 @@ interface Answerer {
 
 /** Options of the worker. */
 export interface OwnWorkerOptions {
-  /** The device (default: WebAssembly). */
-  readonly device?: Device;
+  /** Opens the device (default: WebAssembly). */
+  readonly open?: OpenDevice;
   /** The most bytes that weights may take (default: those of the device). */
   readonly limit?: number;
+}
+
+/** A model on its device. */
+interface PlacedModel extends OwnModel {
+  readonly device: Device;
 }
 
 /** The work of a worker, which hears requests and tells of its progress. */
 export function makeOwnWorker(
   tell: (tiding: OwnTiding) => void,
-  { device = wasm(), limit = device.memoryBytes ?? Infinity }: OwnWorkerOptions = {},
+  { open = () => wasm(), limit: given }: OwnWorkerOptions = {},
 ): (request: OwnRequest) => void {
-  let own: OwnModel | undefined;
+  let own: PlacedModel | undefined;
   let adapter: SavedAdapter | undefined;
   const answerers = new Map<Voice, Answerer>();
   /** What was asked and is not done. */
@@ -56,7 +63,7 @@ export function makeOwnWorker(
       }
     });
   };
-  const model = (): OwnModel => {
+  const model = (): PlacedModel => {
     if (own === undefined) throw new UserError("there is no model yet: choose its folder first");
     return own;
   };
@@ -65,10 +72,17 @@ export function makeOwnWorker(
     return adapter;
   };
 
-  const read = async (files: readonly File[]) => {
-    own = await readOwnModel(chosenFiles(files), device, limit, (read, total) => {
+  const read = async (from: ModelPlace, signal: AbortSignal) => {
+    const device = await open();
+    const limit = given ?? device.memoryBytes ?? Infinity;
+    const files = from.kind === "files" ? from.files : await downloadModel(from.place, {
+      ...{ limit, signal },
+      tell: (read, total) => tell({ kind: "downloading", read, total }),
+    });
+    const placed = await readOwnModel(chosenFiles(files), device, limit, (read, total) => {
       tell({ kind: "reading", read, total });
     });
+    own = { ...placed, device };
     const { model: { config }, bytes, isTemplateGiven } = own;
     tell({
       kind: "model",
@@ -82,6 +96,7 @@ export function makeOwnWorker(
   const answererOf = (voice: Voice): Answerer => {
     const known = answerers.get(voice);
     if (known !== undefined) return known;
+    const { device } = model();
     const { model: speaking, params } = voice === "base" ? model() : trained();
     const made = {
       generator: createGenerator(speaking, { device }),
@@ -102,7 +117,7 @@ export function makeOwnWorker(
   };
 
   const tune = async (tuning: Tuning, signal: AbortSignal) => {
-    const { steps, ...made } = await tuneAdapter(model(), tuning, device, {
+    const { steps, ...made } = await tuneAdapter(model(), tuning, model().device, {
       notes: (notes) => tell({ kind: "notes", notes }),
       points: (points) => tell({ kind: "points", points }),
       signal,
@@ -116,7 +131,7 @@ export function makeOwnWorker(
   return (request) => {
     switch (request.kind) {
       case "read":
-        return enqueue("read", () => read(request.files));
+        return enqueue("read", (signal) => read(request.from, signal));
       case "speak":
         return enqueue("speak", (signal) => answer(request.speech, signal));
       case "tune":

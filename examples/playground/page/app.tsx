@@ -1,12 +1,14 @@
 /** The playground: its views, and the address that holds what they show. */
-import { useEffect, useMemo, useState } from "npm:preact@11/hooks";
+import { useEffect, useMemo, useRef, useState } from "npm:preact@11/hooks";
 import { addressOf, type Place, readAddress, type View, views } from "../address.ts";
+import type { DeviceName } from "../device_names.ts";
 import { MOST_LANES } from "../experiment.ts";
+import { useAdapter } from "./adapter.ts";
 import { Believe } from "./believe.tsx";
 import { Compose } from "./compose.tsx";
 import { DrawingsOfPage } from "./chart.tsx";
 import { screen, spreadDrawings } from "./frames.ts";
-import { Lake } from "./lake.tsx";
+import { useLate } from "./late.ts";
 import { OwnModel } from "./own_model.tsx";
 import { useOwnModel } from "./own_session.ts";
 import { useSession } from "./session.ts";
@@ -21,17 +23,41 @@ const titles: Readonly<Record<View, string>> = {
   own: "Your model",
 };
 
+/** The hub that this build of the page may read; undefined if it may make no request. */
+function hubOfPage(): string | undefined {
+  return document.querySelector("meta[name=hub]")?.getAttribute("content") || undefined;
+}
+
 /** The page. */
 export function App() {
   const [{ place, faults }, setRead] = useState(() => readAddress(location.hash));
-  const { view, experiment } = place;
-  const [session, controls] = useSession(experiment);
+  const { view, experiment, device } = place;
+  const [session, controls] = useSession(experiment, device);
+  const adapter = useAdapter();
+  const [chosenDevice, setChosenDevice] = useState<DeviceName>();
+  // A large model takes less time on an adapter of its own kind, a small one by WebAssembly.
+  const isFast = adapter.kind === "there" && !adapter.isSoftware;
+  const ownDevice = chosenDevice ?? (isFast ? "webgpu" : "wasm");
+  const hub = useMemo(hubOfPage, []);
+  // The game brings a package for matrices with it.
+  const { value: lake, fault: lakeFault } = useLate(view === "lake", () => import("./lake.tsx"));
   const [own, ownControls] = useOwnModel();
   const drawings = useMemo(() => spreadDrawings(screen), []);
   const go = (next: Place) => {
     history.replaceState(null, "", `#${addressOf(next)}`);
     setRead({ place: next, faults: [] });
   };
+  const main = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // A file that is dropped beside its place would replace the page.
+    const keep = (event: Event) => event.preventDefault();
+    addEventListener("dragover", keep);
+    addEventListener("drop", keep);
+    return () => {
+      removeEventListener("dragover", keep);
+      removeEventListener("drop", keep);
+    };
+  }, []);
   useEffect(() => {
     const read = () => setRead(readAddress(location.hash));
     addEventListener("hashchange", read);
@@ -43,6 +69,17 @@ export function App() {
   const problems = [...faults, ...session.fault === undefined ? [] : [session.fault]];
   return (
     <DrawingsOfPage.Provider value={drawings}>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          // The part of the address behind # holds the settings.
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
+        Skip to the content
+      </a>
       <header>
         <h1>Unitune playground</h1>
         <nav aria-label="Views">
@@ -60,7 +97,7 @@ export function App() {
           </ul>
         </nav>
       </header>
-      <main id="main">
+      <main id="main" ref={main} tabIndex={-1}>
         <h2 class="hidden">{titles[view]}</h2>
         {problems.map((problem) => <p key={problem} class="fault" role="alert">{problem}</p>)}
         {view === "train" && (
@@ -69,6 +106,7 @@ export function App() {
             change={(own) => go({ ...place, experiment: own })}
             session={session}
             controls={controls}
+            devices={{ device, adapter, choose: (own) => go({ ...place, device: own }) }}
           />
         )}
         {view === "compose" && (
@@ -85,16 +123,26 @@ export function App() {
         {view === "believe" && (
           <Believe lanes={experiment.lanes} session={session} controls={controls} />
         )}
-        {view === "lake" && <Lake lake={place.lake} change={(lake) => go({ ...place, lake })} />}
+        {view === "lake" && (lake === undefined
+          ? <p role="status" class="quiet">{lakeFault ?? "The lake is loaded."}</p>
+          : <lake.Lake lake={place.lake} change={(lake) => go({ ...place, lake })} />)}
         {view === "own" && (
           <OwnModel
             session={own}
             controls={{
               ...ownControls,
-              read(name, files) {
+              read(name, from, device) {
                 // A model of one's own has the machine to itself.
                 controls.pause();
-                ownControls.read(name, files);
+                ownControls.read(name, from, device);
+              },
+            }}
+            hub={hub}
+            devices={{
+              ...{ device: ownDevice, adapter },
+              choose(device) {
+                setChosenDevice(device);
+                ownControls.readAgain(device);
               },
             }}
           />
@@ -102,9 +150,13 @@ export function App() {
       </main>
       <footer>
         <p>
-          Everything runs in this page: models are trained by WebAssembly on your machine, and no
-          request leaves it. {session.device !== "" &&
-            `Device: ${session.device}, ${crossOriginIsolated ? "with threads" : "one thread"}.`}
+          Everything runs in this page: models are trained on your machine, {hub === undefined
+            ? "and no request leaves it."
+            : `and it asks ${
+              new URL(hub).host
+            } for the models that you name, and for nothing else.`}
+          {session.device === "wasm" &&
+            ` WebAssembly has ${crossOriginIsolated ? "threads" : "one thread"} here.`}
         </p>
       </footer>
     </DrawingsOfPage.Provider>

@@ -140,7 +140,9 @@ export function Chart({ metric, names, history, version, range, steps }: ChartPr
       isSeen.current = entries.at(-1)?.isIntersecting ?? false;
       if (isSeen.current) drawings.draw(place, draw);
     }, { rootMargin: "100px" });
-    addEventListener("beforeprint", draw);
+    // Paper has colours of its own, and shows all charts.
+    const paper = matchMedia("print");
+    paper.addEventListener("change", make);
     const redraw = () => plot.current !== null && drawings.draw(place, make);
     const theme = matchMedia("(prefers-color-scheme: dark)");
     theme.addEventListener("change", redraw);
@@ -150,7 +152,7 @@ export function Chart({ metric, names, history, version, range, steps }: ChartPr
       sized.disconnect();
       seen.disconnect();
       theme.removeEventListener("change", redraw);
-      removeEventListener("beforeprint", draw);
+      paper.removeEventListener("change", make);
       drawings.remove(place);
       plot.current?.destroy();
       plot.current = null;

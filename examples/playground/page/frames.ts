@@ -13,27 +13,34 @@ export interface Screen {
   now(): number;
   /** Calls a function before the next frame is drawn. */
   next(run: () => void): void;
+  /** The time between two changes of what is shown, in milliseconds. */
+  interval(): number;
   /** Calls a function later; returns one that calls it off. */
   later(run: () => void, milliseconds: number): () => void;
 }
+
+/** People read no faster, and a worker tells more often. */
+const INTERVAL = 100;
+
+/** For those who want little to move. */
+const QUIET_INTERVAL = 1000;
 
 /** The screen of a browser. */
 export const screen: Screen = {
   now: () => performance.now(),
   next: (run) => void requestAnimationFrame(run),
+  interval: () =>
+    matchMedia("(prefers-reduced-motion: reduce)").matches ? QUIET_INTERVAL : INTERVAL,
   later: (run, milliseconds) => {
     const timer = setTimeout(run, milliseconds);
     return () => clearTimeout(timer);
   },
 };
 
-/** The time between two takings: people read no faster, and a worker tells more often. */
-const INTERVAL = 100;
-
 /**
  * Gathers things.
  *
- * @param take Takes them before a frame, at most ten times a second.
+ * @param take Takes them before a frame, at most once in an interval of the screen.
  * @param on The screen.
  * @returns What gathers them.
  */
@@ -51,7 +58,7 @@ export function gather<T>(take: (things: readonly T[]) => void, on: Screen): Gat
           const taken = waiting;
           waiting = [];
           take(taken);
-        }), INTERVAL);
+        }), on.interval());
     },
     close() {
       isClosed = true;

@@ -3,14 +3,19 @@ import { useEffect, useRef, useState } from "npm:preact@11/hooks";
 import { maps } from "../../frozen_lake/lake.ts";
 import { methods } from "../../frozen_lake/methods.ts";
 import type { LakeMoment, LakeScene, Request, Tiding } from "../protocol.ts";
+import { workerScripts } from "../device_names.ts";
 import { shownNumber } from "./chart.tsx";
-import { type LakeValues, mapOf, methodsIn, rowsOfMap } from "../lake_settings.ts";
+import {
+  type LakeValues,
+  LONGEST_SIDE,
+  mapOf,
+  methodsIn,
+  MOST_METHODS,
+  rowsOfMap,
+} from "../lake_settings.ts";
 import { gather, screen } from "./frames.ts";
 import { type Link, openLink } from "./links.ts";
 import { Term } from "./term.tsx";
-
-/** The most methods side by side. */
-const MOST_METHODS = 4;
 
 /** The side of a cell in the drawing. */
 const SIDE = 48;
@@ -80,6 +85,8 @@ function Drawing(
   { map, change }: { readonly map: string; readonly change: (map: string) => void },
 ) {
   const rows = rowsOfMap(map);
+  // A map that is refused for its size would be as many buttons.
+  if (rows.length > LONGEST_SIDE || rows.some(({ length }) => length > LONGEST_SIDE)) return null;
   const turned = (y: number, x: number) =>
     mapOf(
       rows.map((row, i) =>
@@ -148,7 +155,7 @@ export function Lake({ lake, change }: LakeProps) {
       }
     };
     link.current = openLink<Request, Tiding>(
-      "./worker_entry.js",
+      workerScripts.wasm,
       hear,
       (message) => hear({ kind: "failed", during: "lake", message }),
     );
@@ -174,17 +181,14 @@ export function Lake({ lake, change }: LakeProps) {
     const own = chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name];
     change({ ...lake, methods: own.join() });
   };
-  const place = asked === undefined || scene === undefined ? undefined : {
-    row: Math.floor(asked / scene.columns) + 1,
-    column: asked % scene.columns + 1,
-  };
   const from = asked ?? scene?.start ?? 0;
   return (
     <div class="frozen">
       <p class="lead">
         The paper’s game: a policy walks over ice to the goal G, and holes H end the walk. The shade
         of a cell is the probability of ever being there, the strength of an arrow that of its move;
-        hollow arrows are not optimal. Click a cell to ask what happens after a wrong step to it.
+        hollow arrows are not optimal. Click a cell, or name it, to ask what happens after a wrong
+        step to it.
       </p>
       <section class="controls" aria-label="Frozen Lake">
         <div class="buttons">
@@ -234,20 +238,24 @@ export function Lake({ lake, change }: LakeProps) {
       {fault !== undefined && <p class="fault" role="alert">{fault}</p>}
       {scene !== undefined && (
         <>
-          <p class="quiet">
-            {place === undefined
-              ? "Success is the probability of reaching the goal from the start."
-              : `Success is the probability of reaching the goal from row ${place.row}, column ${place.column}. `}
-            {place !== undefined && (
-              <button
-                type="button"
-                class="plain"
-                onClick={() => setAsked(undefined)}
-              >
-                From the start again
-              </button>
-            )}
-          </p>
+          <label class="inline quiet">
+            Success is the probability of reaching the goal from
+            <select
+              id="from"
+              value={String(asked ?? "")}
+              onChange={({ currentTarget: { value } }) =>
+                setAsked(value === "" ? undefined : Number(value))}
+            >
+              <option value="">the start</option>
+              {scene.cells.map((kind, cell) =>
+                (kind === "F" || cell === asked) && (
+                  <option key={cell} value={String(cell)}>
+                    row {Math.floor(cell / scene.columns) + 1}, column {cell % scene.columns + 1}
+                  </option>
+                )
+              )}
+            </select>
+          </label>
           <div class="lakes">
             <figure>
               <Grid

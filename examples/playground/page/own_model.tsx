@@ -5,8 +5,9 @@ import { useState } from "npm:preact@11/hooks";
 import type { AnswerEnd, Voice } from "../own/protocol.ts";
 import { firstTuning, tuningTable } from "../own/tuning_table.ts";
 import { Chart } from "./chart.tsx";
-import { chosenFolder, droppedFolder } from "./dropped.ts";
+import { type ChosenFolder, chosenFolder, droppedFolder } from "./dropped.ts";
 import { Fields } from "./fields.tsx";
+import { DeviceChoice, type DeviceChoiceProps } from "./device_choice.tsx";
 import type { OwnControls, OwnSession } from "./own_session.ts";
 
 interface OwnModelProps {
@@ -61,12 +62,38 @@ function Fault({ text }: { readonly text: string | undefined }) {
   return text === undefined ? null : <p class="fault" role="alert">{text}</p>;
 }
 
+/** What is told of the model. */
+function told({ about, doing, name, read, total }: OwnSession): string {
+  const percent = `${Math.floor(100 * read)} %`;
+  if (doing === "reading") return `Reading ${name}: ${percent}.`;
+  if (doing === "downloading") {
+    return total === 0
+      ? `Looking for ${name}.`
+      : `Downloading ${name}: ${percent} of ${showBytes(total)}.`;
+  }
+  if (about === undefined) return "";
+  const { architecture, parameters, bytes, context, isTemplateGiven } = about;
+  return `${name}: ${architecture}, ${parameters.toLocaleString("en")} parameters in ` +
+    `${showBytes(bytes)}, a context of ${context} tokens.` +
+    (isTemplateGiven
+      ? " It has no chat template, so it gets that of Alpaca, as base models do."
+      : "");
+}
+
+interface OwnModelViewProps extends OwnModelProps {
+  /** The address of the hub that the page may read; undefined if it may read none. */
+  readonly hub: string | undefined;
+  readonly devices: DeviceChoiceProps;
+}
+
 /** The view. */
-export function OwnModel({ session, controls }: OwnModelProps) {
-  const { about, doing, name, faults } = session;
+export function OwnModel({ session, controls, hub, devices }: OwnModelViewProps) {
+  const { about, doing, faults } = session;
+  const { device } = devices;
   const [isOver, setOver] = useState(false);
-  const read = ({ name, files }: { readonly name: string; readonly files: readonly File[] }) => {
-    if (files.length > 0) controls.read(name, files);
+  const [unread, setUnread] = useState<string>();
+  const read = ({ name, files }: ChosenFolder) => {
+    if (files.length > 0) controls.read(name, { kind: "files", files }, device);
   };
   return (
     <div class="own">
@@ -85,7 +112,11 @@ export function OwnModel({ session, controls }: OwnModelProps) {
         onDrop={(event) => {
           event.preventDefault();
           setOver(false);
-          if (event.dataTransfer !== null) void droppedFolder(event.dataTransfer).then(read);
+          setUnread(undefined);
+          if (event.dataTransfer === null) return;
+          droppedFolder(event.dataTransfer).then(read).catch((error: DOMException) =>
+            setUnread(`the folder cannot be read: ${error.message}`)
+          );
         }}
       >
         <label>
@@ -101,22 +132,22 @@ export function OwnModel({ session, controls }: OwnModelProps) {
             }}
           />
         </label>
-        <p role="status" class="quiet" data-doing={doing}>
-          {doing === "reading"
-            ? `Reading ${name}: ${Math.floor(100 * session.read)} %.`
-            : about === undefined
-            ? ""
-            : `${name}: ${about.architecture}, ${
-              about.parameters.toLocaleString("en")
-            } parameters ` +
-              `in ${showBytes(about.bytes)}, a context of ${about.context} tokens.` +
-              (about.isTemplateGiven
-                ? " It has no chat template, so it gets that of Alpaca, as base models do."
-                : "")}
-        </p>
-        {doing === "reading" && <progress aria-label="reading" max={1} value={session.read} />}
+        <p role="status" class="quiet" data-doing={doing}>{told(session)}</p>
+        {(doing === "reading" || doing === "downloading") && (
+          <progress aria-label={doing} max={1} value={session.read} />
+        )}
       </div>
-      <Fault text={faults.read} />
+      {hub !== undefined && (
+        <Hub
+          endpoint={hub}
+          isBusy={doing === "downloading"}
+          read={(name) =>
+            controls.read(name, { kind: "hub", place: { endpoint: hub, name } }, device)}
+          stop={controls.stop}
+        />
+      )}
+      <DeviceChoice {...devices} isDisabled={doing !== "nothing"} />
+      <Fault text={unread ?? faults.read} />
       {about !== undefined && (
         <div class="halves">
           <Chat session={session} controls={controls} />
@@ -124,6 +155,42 @@ export function OwnModel({ session, controls }: OwnModelProps) {
         </div>
       )}
     </div>
+  );
+}
+
+interface HubProps {
+  readonly endpoint: string;
+  readonly isBusy: boolean;
+  readonly read: (name: string) => void;
+  readonly stop: () => void;
+}
+
+/** A model of the hub, by its name. */
+function Hub({ endpoint, isBusy, read, stop }: HubProps) {
+  const [name, setName] = useState("");
+  return (
+    <form
+      class="hub"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (name.trim() !== "" && !isBusy) read(name.trim());
+      }}
+    >
+      <label>
+        or name a model of {new URL(endpoint).host}
+        <input
+          value={name}
+          autocomplete="off"
+          autocapitalize="off"
+          spellcheck={false}
+          placeholder="owner/name"
+          onInput={({ currentTarget }) => setName(currentTarget.value)}
+        />
+      </label>
+      {isBusy
+        ? <button type="button" onClick={stop}>Stop</button>
+        : <button type="submit">Download</button>}
+    </form>
   );
 }
 
@@ -248,7 +315,7 @@ function Tune({ session, controls }: OwnModelProps) {
           ? `Training: step ${history.lastStep()} of ${values.steps}.`
           : steps === undefined
           ? ""
-          : `The adapter is trained, in ${steps} steps.`}
+          : `The adapter is trained, in ${steps} ${steps === 1 ? "step" : "steps"}.`}
         {notes.map((note) => ` ${note}.`)}
       </p>
       {downloads.length > 0 && (

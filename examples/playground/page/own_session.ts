@@ -1,7 +1,15 @@
 /** A visitor's own model, as the view shows it. */
 import type { ChatMessage } from "@unitune/models";
 import { useEffect, useMemo, useRef, useState } from "npm:preact@11/hooks";
-import type { AboutModel, AnswerEnd, OwnRequest, OwnTiding, Speech } from "../own/protocol.ts";
+import { type DeviceName, ownWorkerScripts } from "../device_names.ts";
+import type {
+  AboutModel,
+  AnswerEnd,
+  ModelPlace,
+  OwnRequest,
+  OwnTiding,
+  Speech,
+} from "../own/protocol.ts";
 import type { Tuning } from "../own/tuning_table.ts";
 import { gather, screen } from "./frames.ts";
 import { type History, makeHistory } from "./history.ts";
@@ -15,13 +23,15 @@ export interface Download {
 
 /** What is known of the model. */
 export interface OwnSession {
-  /** The name of its folder; undefined before one was chosen. */
+  /** The name of its folder, or that of the hub; undefined before one was chosen. */
   readonly name: string | undefined;
-  /** The share of the weights that was read. */
+  /** The share of the weights that was read, or has arrived. */
   readonly read: number;
+  /** The bytes of a download. */
+  readonly total: number;
   readonly about: AboutModel | undefined;
   /** What the worker does. */
-  readonly doing: "nothing" | "reading" | "speaking" | "tuning";
+  readonly doing: "nothing" | "downloading" | "reading" | "speaking" | "tuning";
   readonly conversation: readonly ChatMessage[];
   readonly end: AnswerEnd | undefined;
   readonly history: History;
@@ -37,8 +47,10 @@ export interface OwnSession {
 
 /** What a visitor does with the model. */
 export interface OwnControls {
-  /** Reads the model in a folder, in place of any other. */
-  read(name: string, files: readonly File[]): void;
+  /** Reads a model, in place of any other. */
+  read(name: string, from: ModelPlace, device: DeviceName): void;
+  /** Reads the same model again, for another device. */
+  readAgain(device: DeviceName): void;
   /** Says something and has it answered. */
   say(text: string, how: Omit<Speech, "messages" | "seed">): void;
   /** Begins a new conversation. */
@@ -48,7 +60,7 @@ export interface OwnControls {
 }
 
 const nothing: OwnSession = {
-  ...{ name: undefined, read: 0, about: undefined, doing: "nothing", conversation: [] },
+  ...{ name: undefined, read: 0, total: 0, about: undefined, doing: "nothing", conversation: [] },
   ...{ end: undefined, history: makeHistory(1), version: 0, notes: [], steps: undefined },
   ...{ downloads: [], faults: {} },
 };
@@ -61,16 +73,29 @@ function withMore(conversation: readonly ChatMessage[], text: string): readonly 
     : [...conversation, { role: "assistant", content: text }];
 }
 
+/** A conversation without its last question and what follows. */
+function beforeLastQuestion(conversation: readonly ChatMessage[]): readonly ChatMessage[] {
+  return conversation.slice(0, conversation.findLastIndex(({ role }) => role === "user"));
+}
+
 function after(session: OwnSession, tiding: OwnTiding): OwnSession {
   switch (tiding.kind) {
-    case "reading":
-      return { ...session, read: tiding.read / tiding.total };
+    case "downloading":
+    case "reading": {
+      const { kind, read, total } = tiding;
+      return { ...session, doing: kind, read: read / total, total };
+    }
     case "model":
       return { ...session, about: tiding.about, doing: "nothing" };
     case "said":
       return { ...session, conversation: withMore(session.conversation, tiding.text) };
     case "answered":
-      return { ...session, doing: "nothing", end: tiding.end };
+      return {
+        ...session,
+        ...{ doing: "nothing", end: tiding.end },
+        // An answer that was stopped before its first word is one: the turns alternate.
+        conversation: withMore(session.conversation, ""),
+      };
     case "notes":
       return { ...session, notes: tiding.notes };
     case "points":
@@ -90,8 +115,9 @@ function after(session: OwnSession, tiding: OwnTiding): OwnSession {
       return {
         ...session,
         doing: "nothing",
-        // A message that could not be answered is taken back.
-        ...tiding.during === "speak" && { conversation: session.conversation.slice(0, -1) },
+        // A message that could not be answered is taken back, with what was said of an answer.
+        ...tiding.during === "speak" && { conversation: beforeLastQuestion(session.conversation) },
+        ...tiding.during === "read" && { about: undefined },
         faults: { ...session.faults, [tiding.during]: tiding.message },
       };
     default:
@@ -103,6 +129,7 @@ function after(session: OwnSession, tiding: OwnTiding): OwnSession {
 export function useOwnModel(): readonly [OwnSession, OwnControls] {
   const [session, setSession] = useState(nothing);
   const link = useRef<Link<OwnRequest>>(null);
+  const latest = useRef<{ readonly name: string; readonly from: ModelPlace }>(null);
   const tidings = useMemo(() =>
     gather<OwnTiding>(
       (taken) => setSession((before) => taken.reduce(after, before)),
@@ -128,18 +155,26 @@ export function useOwnModel(): readonly [OwnSession, OwnControls] {
       link.current?.ask(request);
     };
     return {
-      read(name, files) {
+      read(name, from, device) {
+        latest.current = { name, from };
         // The memory of another model goes with its worker.
         link.current?.close();
         link.current = openLink<OwnRequest, OwnTiding>(
-          "./own_worker_entry.js",
+          ownWorkerScripts[device],
           (tiding) => {
             tidings.add(tiding);
             if (tiding.kind === "tuned") link.current?.ask({ kind: "save", baseName: name });
           },
           (message) => tidings.add({ kind: "failed", during: "read", message }),
         );
-        ask({ kind: "read", files }, { ...nothing, name, doing: "reading" });
+        ask({ kind: "read", from }, {
+          ...nothing,
+          ...{ name, doing: from.kind === "hub" ? "downloading" : "reading" },
+        });
+      },
+      readAgain(device) {
+        const { name, from } = latest.current ?? {};
+        if (name !== undefined && from !== undefined) this.read(name, from, device);
       },
       say(text, how) {
         const messages = [

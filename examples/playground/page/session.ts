@@ -1,5 +1,6 @@
 /** An experiment under way, as the views show it. */
 import { useEffect, useMemo, useRef, useState } from "npm:preact@11/hooks";
+import { type DeviceName, workerScripts } from "../device_names.ts";
 import type { Experiment } from "../experiment.ts";
 import type { Belief, KnownQuestion, Request, Tiding, Wondering } from "../protocol.ts";
 import { gather, screen } from "./frames.ts";
@@ -85,8 +86,11 @@ function after(session: Session, tiding: Tiding): Session {
   }
 }
 
-/** Runs an experiment in a worker; another experiment takes its place. */
-export function useSession(experiment: Experiment): readonly [Session, Controls] {
+/** Runs an experiment in a worker; another experiment or device takes its place. */
+export function useSession(
+  experiment: Experiment,
+  device: DeviceName,
+): readonly [Session, Controls] {
   const [session, setSession] = useState(() => opened(experiment.values.seeds));
   const link = useRef<Link<Request>>(null);
   const number = useRef(0);
@@ -97,7 +101,7 @@ export function useSession(experiment: Experiment): readonly [Session, Controls]
       (taken) => setSession((before) => taken.reduce(after, before)),
       screen,
     );
-    link.current = openLink<Request, Tiding>("./worker_entry.js", (tiding) => {
+    link.current = openLink<Request, Tiding>(workerScripts[device], (tiding) => {
       if (tiding.kind === "beliefs" && tiding.number !== number.current) return;
       tidings.add(tiding);
     }, (message) => tidings.add({ kind: "failed", during: "open", message }));
@@ -106,7 +110,7 @@ export function useSession(experiment: Experiment): readonly [Session, Controls]
       link.current?.close();
       link.current = null;
     };
-  }, []);
+  }, [device]);
 
   const controls = useMemo((): Controls => ({
     play() {
@@ -131,7 +135,7 @@ export function useSession(experiment: Experiment): readonly [Session, Controls]
       number.current++;
       link.current?.ask({ kind: "wonder", number: number.current, wondering });
     },
-  }), [key]);
+  }), [key, device]);
 
   // Another experiment begins anew.
   useEffect(() => controls.reset(), [controls]);

@@ -1,11 +1,12 @@
 /** Train: objectives side by side from one checkpoint. */
 import { defaultOf, type GivenOptions, objectiveRegistry } from "@unitune/objectives";
 import { UserError } from "@unitune/training";
-import { useState } from "npm:preact@11/hooks";
+import { useId, useState } from "npm:preact@11/hooks";
 import { checkLanes } from "../address.ts";
 import { type Experiment, experimentTable, MOST_LANES } from "../experiment.ts";
 import { laneOf, untrainable, wordOf } from "../lanes.ts";
 import { Chart, shownNumber } from "./chart.tsx";
+import { DeviceChoice, type DeviceChoiceProps } from "./device_choice.tsx";
 import { Fields } from "./fields.tsx";
 import type { Controls, Session, Stage } from "./session.ts";
 import { Term } from "./term.tsx";
@@ -52,10 +53,11 @@ interface TrainProps {
   readonly change: (experiment: Experiment) => void;
   readonly session: Session;
   readonly controls: Controls;
+  readonly devices: DeviceChoiceProps;
 }
 
 /** The view. */
-export function Train({ experiment, change, session, controls }: TrainProps) {
+export function Train({ experiment, change, session, controls, devices }: TrainProps) {
   const { values, lanes } = experiment;
   const [pace, setPace] = useState(0);
   const { stage, isPlaying, history, startMatch } = session;
@@ -106,6 +108,7 @@ export function Train({ experiment, change, session, controls }: TrainProps) {
           value={stage === "base" ? session.baseStep : step}
         />
         <p class="status" role="status" data-stage={stage}>{told(session)}</p>
+        <DeviceChoice {...devices} />
       </section>
 
       <Lanes experiment={experiment} change={change} session={session} />
@@ -160,7 +163,7 @@ export function Train({ experiment, change, session, controls }: TrainProps) {
 /** The settings with a field of the usual kind. */
 const { rows: _, ...fields } = experimentTable;
 
-/** The longest rows, in characters: the address holds them. */
+/** The longest rows, in characters: the address holds them, and browsers bound its length. */
 const LONGEST_ROWS = 20_000;
 
 /** Rows to begin with. */
@@ -178,6 +181,8 @@ interface RowsProps {
 /** Rows of the visitor's own in place of the built-in task. */
 function Rows({ rows, change }: RowsProps) {
   const [text, setText] = useState(rows);
+  const id = useId();
+  const isLong = text.length > LONGEST_ROWS;
   return (
     <div class="rows">
       <label>
@@ -188,13 +193,20 @@ function Rows({ rows, change }: RowsProps) {
         <textarea
           rows={6}
           spellcheck={false}
-          maxLength={LONGEST_ROWS}
+          aria-invalid={isLong}
+          aria-describedby={`${id}-long`}
           value={text}
           onInput={({ currentTarget }) => setText(currentTarget.value)}
         />
       </label>
+      <p id={`${id}-long`} class={isLong ? "fault" : "hidden"} role="status">
+        {isLong &&
+          `These rows have ${text.length.toLocaleString("en")} characters, and an address holds ` +
+            `${LONGEST_ROWS.toLocaleString("en")}: paste fewer, or train on a file by ` +
+            `"deno task train --data".`}
+      </p>
       <div class="buttons">
-        <button type="button" disabled={text === rows} onClick={() => change(text)}>
+        <button type="button" disabled={text === rows || isLong} onClick={() => change(text)}>
           Learn these rows
         </button>
         <button type="button" disabled={text !== ""} onClick={() => setText(sampleRows)}>
@@ -209,7 +221,7 @@ function Rows({ rows, change }: RowsProps) {
 }
 
 /** The objectives of an experiment. */
-function Lanes({ experiment, change, session }: Omit<TrainProps, "controls">) {
+function Lanes({ experiment, change, session }: Omit<TrainProps, "controls" | "devices">) {
   const { lanes } = experiment;
   const [fault, setFault] = useState<string>();
   const choose = (own: readonly string[]) => {
