@@ -26,9 +26,9 @@ import { bothMemories, remembering } from "./memory.ts";
 import type { Objective } from "./objective.ts";
 import type { Optimization } from "./optimization.ts";
 import type { Context } from "./policy.ts";
-import { quantity } from "./unified/expression.ts";
+import { type Expression, quantity } from "./unified/expression.ts";
 import { gateOf, type GradientTerm, multiplied } from "./unified/gradient.ts";
-import { literal } from "./unified/write.ts";
+import { literal, ONE, write } from "./unified/write.ts";
 
 /** The terms of both, and the metrics of both, the first's where names agree. */
 function joined(a: Evaluation, b: Evaluation): Evaluation {
@@ -136,40 +136,75 @@ function scaled({ terms, metrics }: Evaluation, factor: TensorLike): Evaluation 
   };
 }
 
-/** The description of a loss multiplied by a number, or by a factor that changes. */
+/** The factor of a loss. */
+interface Factor {
+  /** The factor in formulas, and in the slots of the gradient. */
+  readonly name: string;
+  readonly by: Expression;
+  /** The factor, where it is a number. */
+  readonly constant?: number;
+  /** The factor at a step. */
+  readonly at: (context: Context) => TensorLike;
+}
+
+const constantFactor = (constant: number): Factor => ({
+  name: `${constant}`,
+  by: literal(constant),
+  constant,
+  at: () => constant,
+});
+
+const SCHEDULED = quantity("w(step)");
+
+const scheduledFactor = (schedule: Schedule): Factor => ({
+  name: "w(step)",
+  by: SCHEDULED,
+  at: ({ step }) => schedule(step),
+});
+
+/** What a schedule leaves of 1. */
+const restOf = (schedule: Schedule): Factor => ({
+  name: "(1 - w(step))",
+  by: write.sub(ONE, SCHEDULED),
+  at: ({ step }) => sub(1, schedule(step)),
+});
+
+/** The description of a loss multiplied by a factor. */
 function reweighed<T extends GradientTerm>(
   { transition, normalizer, formula, gradient, stepZero }: OptimizationDescription<T>,
-  name: string,
-  factor: number | undefined,
+  { name, by, constant }: Factor,
 ): OptimizationDescription<T> {
-  const by = factor === undefined ? quantity("w(step)") : literal(factor);
-  const known = stepZero !== undefined && factor !== undefined;
+  const known = stepZero !== undefined && constant !== undefined;
   return {
     transition,
     normalizer,
     formula: within(formula, (expression) => ({ expression, factor: name })),
     gradient: multiplied(gradient, { slot: "advantage", by }),
-    ...(known ? { stepZero: factor * stepZero } : {}),
+    ...(known ? { stepZero: constant * stepZero } : {}),
   };
 }
 
 /** A part whose loss is multiplied at each step. */
+function weighted<E>(part: Optimization<E>, factor: Factor): Optimization<E>;
 function weighted<E, B, C>(
   part: Optimization<E> | Objective<B, C>,
-  name: string,
-  factor: number | undefined,
-  at: (context: Context) => TensorLike,
+  factor: Factor,
+): Optimization<E> | Objective<B, C>;
+function weighted<E, B, C>(
+  part: Optimization<E> | Objective<B, C>,
+  factor: Factor,
 ): Optimization<E> | Objective<B, C> {
+  const { at } = factor;
   if ("optimize" in part) {
     return {
-      description: reweighed(part.description, name, factor),
+      description: reweighed(part.description, factor),
       ...remembering(part.memory),
       optimize: (evidence, context) => scaled(part.optimize(evidence, context), at(context)),
     };
   }
   const { stepZero: _unweighed, ...known } = part.description;
   return {
-    description: { ...known, ...reweighed(part.description, name, factor) },
+    description: { ...known, ...reweighed(part.description, factor) },
     ...remembering(part.memory),
     collect: part.collect,
     evaluate: (model, collected, context) =>
@@ -204,11 +239,40 @@ export function weight<E, B, C>(
   factor: number | Schedule,
   part: Optimization<E> | Objective<B, C>,
 ): Optimization<E> | Objective<B, C> {
-  if (typeof factor === "function") {
-    return weighted(part, "w(step)", undefined, ({ step }) => factor(step));
-  }
+  if (typeof factor === "function") return weighted(part, scheduledFactor(factor));
   checkRange("weight: factor", factor, ranges.finite);
-  return weighted(part, `${factor}`, factor, () => factor);
+  return weighted(part, constantFactor(factor));
+}
+
+/**
+ * Two optimizations at the shares of 1 that one weight w leaves and takes, `(1 - w) first + w second`:
+ * a number, or a schedule of the optimizer's steps (CHORD, arXiv 2508.11408).
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { blended, formulaText, nll, pairwise, onChosen, riseAndFall } from "@unitune/objectives";
+ *
+ * const { formula } = blended(riseAndFall(), pairwise(), onChosen(nll())).description;
+ * assertStringIncludes(formulaText(formula), "(1 - w(step)) (mean -log sigmoid(beta d)) + w(step) (");
+ * ```
+ *
+ * @param share The weight of the second part, from 0 to 1.
+ * @param first The part that has the rest of 1.
+ * @param second The part that has the share.
+ * @returns Their weighted sum.
+ * @throws {RangeError} If the share is a number out of range.
+ */
+export function blended<E, F>(
+  share: number | Schedule,
+  first: Optimization<E>,
+  second: Optimization<F>,
+): Optimization<E & F> {
+  if (typeof share === "function") {
+    return sumOf(weighted(first, restOf(share)), weighted(second, scheduledFactor(share)));
+  }
+  checkRange("blended: share", share, ranges.share);
+  return sumOf(weight(1 - share, first), weight(share, second));
 }
 
 /**

@@ -122,7 +122,7 @@ function partOf(text: string): Condition {
     const near = nearest(name, conditionColumns);
     throw new UsageError(
       `--where: there is no column ${quoted(name)}${
-        near === undefined ? "" : `: did you mean ${near}?`
+        near === undefined ? "." : `: did you mean ${near}?`
       } Columns are ${conditionColumns.join(", ")}`,
     );
   }

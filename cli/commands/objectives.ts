@@ -641,16 +641,18 @@ its predictions are moved, the _loss_ by what formula, and _divided by_ what its
 _models_ are those that are evaluated, the _passes_ how often over a batch in a step. _At step 0_ is the
 loss before the first step, where it is known. \`deno task objectives NAME\` explains the symbols of a
 line and its options; \`deno task objectives --where models=policy\` prints the lines that meet a
-condition, such as \`kind=pairs data~reference\` or \`denominator=p_old mask=1\`.
+condition, such as \`"kind=pairs data~reference"\` or \`"denominator=p_old mask=1"\`.
 
 **How to write a line.** Choose states (\`gold\`, \`intuitive\`, \`sampled\`), a signal (\`indicator\`,
 \`againstReference\`, \`advantage\`, \`teacher\`) and an optimization (\`nll\`, \`pairwise\`, \`clipped\`,
 \`distilled\`), and join them: \`objective(estimate(states, signal), optimization)\`. Types refuse an
 optimization that needs what the signal does not give, or that ignores what it gives. \`sumOf\`,
 \`weight\` and \`weighed\` combine losses. A row in \`objectives/registry/\` gives the expression a name,
-its data and its options; then \`train --objective NAME\` runs it, and it is a line here. A part that
-is new says its columns: states and signals what they are, an optimization its move, its formula, what
-it is divided by, and the slots of its gradient.
+its data and its options; then \`train --objective NAME\` runs it, and it is a line here. In a program
+of your own, \`defineObjective\` makes the row, and both commands are functions that take a list with it
+(\`tests/cli/commands/outside_program.ts\`). A part that is new says its columns: states and signals what
+they are, an optimization its move, its formula, what it is divided by, and the slots of its gradient;
+the example of \`tokenwise\` is a whole one.
 `;
 
 /** How to read the table of gradients. */

@@ -1,8 +1,8 @@
 /** Objectives that unite SFT and RL by the field's names, each one expression of the parts. */
 import type { Schedule } from "@unitune/autodiff";
-import { checkOptions, ranges, sub } from "@unitune/core";
+import { checkOptions, ranges } from "@unitune/core";
 import { estimator } from "../advantages.ts";
-import { sumOf, weight } from "../combinators.ts";
+import { blended, sumOf, weight } from "../combinators.ts";
 import { objectiveDefaults } from "../defaults.ts";
 import { distilled } from "../distillation.ts";
 import { both, estimate } from "../estimation.ts";
@@ -429,26 +429,19 @@ export function chord(
     & { readonly mixture?: number } = {},
 ): Objective<GuidedRollouts> {
   checkOptions("chord", { mixture: ranges.share }, { mixture });
-  return mixedByAuthor(
-    { own: 1 - mixture, theirs: mixture },
-    weighed(uncertainty, nll()),
-    groupSize,
-  );
+  return mixedByAuthor(mixture, weighed(uncertainty, nll()), groupSize);
 }
 
-/** GRPO on own answers and a loss of demonstrations, each at its weight. */
+/** GRPO on own answers and a loss of demonstrations, which has a share of 1. */
 function mixedByAuthor(
-  { own, theirs }: {
-    readonly own: number | Schedule;
-    readonly theirs: number | Schedule;
-  },
+  share: number | Schedule,
   ofDemonstrations: TokenOptimization<PolicyEvidence>,
   groupSize: number,
 ): Objective<GuidedRollouts> {
   const advantages = { own: estimator("group-z-score", groupSize), theirs: estimator("raw") };
   return objective(
     estimate(sampled, authorAdvantage(advantages)),
-    sumOf(weight(own, onOwn(clipped())), weight(theirs, onGiven(ofDemonstrations))),
+    blended(share, onOwn(clipped()), onGiven(ofDemonstrations)),
   );
 }
 
@@ -472,8 +465,7 @@ function mixedByAuthor(
 export function chordMu(
   { groupSize = usualGroup, ...course }: GroupObjectiveOptions & RiseAndFallOptions = {},
 ): Objective<GuidedRollouts> {
-  const mu = riseAndFall(course);
-  return mixedByAuthor({ own: (step) => sub(1, mu(step)), theirs: mu }, nll(), groupSize);
+  return mixedByAuthor(riseAndFall(course), nll(), groupSize);
 }
 
 /**

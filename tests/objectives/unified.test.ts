@@ -152,7 +152,9 @@ const idle: Readonly<Record<string, readonly string[]>> = {
   ],
   // Nor has it in these, so that no mask shows.
   chord: ["mask of 1[own, A > 0 ? rho <= 1.2 : 0.8 <= rho] 1/p_old 0.9 A grad p(s_n)"],
-  "chord-mu": ["mask of 1[own, A > 0 ? rho <= 1.2 : 0.8 <= rho] 1/p_old w(step) A grad p(s_n)"],
+  "chord-mu": [
+    "mask of 1[own, A > 0 ? rho <= 1.2 : 0.8 <= rho] 1/p_old (1 - w(step)) A grad p(s_n)",
+  ],
   // Its advantage is 1.
   psft: ["advantage of 1[A > 0 ? rho <= 1.28 : 0.72 <= rho] 1/p_old A grad p(s*_n)"],
   "prefix-rft": [

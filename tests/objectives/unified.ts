@@ -34,8 +34,8 @@ import type { Parts, World } from "./worlds.ts";
 
 type Table = readonly (readonly number[])[];
 
-/** The weight of schedules here. */
-export const SCHEDULED = 0.5;
+/** The weight of schedules here, other than what it leaves of 1. */
+export const SCHEDULED = 0.25;
 
 /** A number for each position of each row. */
 function tableOf(like: Table, cell: (b: number, t: number) => number): Table {

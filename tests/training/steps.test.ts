@@ -168,7 +168,7 @@ Deno.test("rows of steps and others are refused where they are not read", async 
   await assertRejects(
     () => prepared("prm", { kind: "prompts", train: prompts, validation: [] }).run,
     UserError,
-    "process-reward-model learns from answers in steps, each with a label, and rows.jsonl has none",
+    "process-reward-model learns from answers in steps, each with a label, and there are none in rows.jsonl",
   );
   await assertRejects(
     () => prepared("sft", rowsOfSteps()).run,

@@ -26,8 +26,8 @@ export const steps: KindRow = {
     const { evalExamples } = evaluationSizes([settings]);
     if (dataset.kind !== "steps") {
       throw new UserError(
-        `${objective.name} learns from answers in steps, each with a label, and ${source} has ` +
-          `none: give rows with prompt, completions and labels`,
+        `${objective.name} learns from answers in steps, each with a label, and there are none in ` +
+          `${source}: give rows with prompt, completions and labels`,
       );
     }
     const fit = readFit(objective, context, stepsFit(tokenizer, stepSeparator));

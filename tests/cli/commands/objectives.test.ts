@@ -80,6 +80,7 @@ Deno.test("objectives --where prints the objectives that meet a condition", asyn
       ["", "--where needs a condition"],
       ["models", '"models" is no condition'],
       ["modles=policy", 'there is no column "modles": did you mean models?'],
+      ["zzz=policy", 'there is no column "zzz". Columns are name, kind'],
     ] as const
   ) {
     assertThrows(() => conditionOf(text), UsageError, message);
