@@ -6,7 +6,8 @@
  * is a function of the symbol that differs there; no text is searched or edited.
  */
 import type { LossFormula } from "./formula.ts";
-import type { GradientTerm, ObjectiveTerm, TokenOwner } from "./unified/gradient.ts";
+import type { AnswerSide, GradientTerm, ObjectiveTerm, TokenOwner } from "./unified/gradient.ts";
+import type { State } from "./unified/states.ts";
 import type { Expression } from "./unified/expression.ts";
 
 /**
@@ -28,6 +29,7 @@ export type AskedPass = ModelRole | `privileged ${ModelRole}`;
 export type DataField =
   | "demonstration"
   | "chosen and rejected"
+  | "gold, chosen and rejected"
   | "rollout"
   | "reference rollouts"
   | "mixture rollouts"
@@ -42,11 +44,8 @@ export type DataField =
   | "given tokens"
   | "privileged prompt";
 
-/**
- * A state as a formula in the symbol of the demonstrated state: `s*`, and `s-` for the rejected side
- * of a pair.
- */
-export type StateFormula = (demonstrated: string) => string;
+/** States by the answer of a row that they are of. */
+export type SideStates = Readonly<Partial<Record<AnswerSide, State>>>;
 
 /**
  * A signal as a formula in the symbol of an answer's reward; signals without a reward ignore it.
@@ -56,9 +55,9 @@ export type SignalFormula = (reward: string) => string;
 /** The description of prior states, on which the model and the human are compared. */
 export interface PriorStatesDescription {
   /** The states s*_n in the surrogate of the human's preference. */
-  readonly humanStates: StateFormula;
+  readonly humanStates: State;
   /** The states s_n in the surrogate of the model's preference. */
-  readonly modelStates: StateFormula;
+  readonly modelStates: State;
   /** The models that are evaluated. */
   readonly models: readonly ModelRole[];
   /** The data that is read from a row. */
@@ -91,7 +90,12 @@ export interface SignalDescription {
 }
 
 /** The description of an estimation: of the prior states, and of the signal on them. */
-export interface EstimationDescription extends PriorStatesDescription {
+export interface EstimationDescription
+  extends Omit<PriorStatesDescription, "humanStates" | "modelStates"> {
+  /** The states s*_n in the surrogate of the human's preference. */
+  readonly humanStates: SideStates;
+  /** The states s_n in the surrogate of the model's preference. */
+  readonly modelStates: SideStates;
   /** The signal that the model is compared with on these states. */
   readonly signal: string;
   /** The number of sequences of a row that models evaluate: 2 for a pair. */
@@ -102,8 +106,8 @@ export interface EstimationDescription extends PriorStatesDescription {
   readonly groupSize: number;
   /** The fraction of the batch's rows in the loss: 1/8 for the best of 8 answers. */
   readonly learnedShare: number;
-  /** The states at which probabilities are raised, those of one side of a pair. */
-  readonly learnedStates: StateFormula;
+  /** The states at which probabilities are raised. */
+  readonly learnedStates: SideStates;
   /** Whether the advantages are of answers or of single tokens. */
   readonly advantages: "answers" | "tokens";
   /** The condition on which tokens are learned from, by whose they are (default: none). */

@@ -113,11 +113,12 @@ export function estimate<B, C, D, X, E>(
   priorStates: PriorStates<B, C>,
   signal: Signal<D, X, E>,
 ): Estimation<B & D, Collected<C, X>, E> {
-  const { forwardPasses, models, data, ...states } = priorStates.description;
+  const { humanStates, modelStates, forwardPasses, models, data } = priorStates.description;
   const { asks, ...own } = { ...single, ...signal.description };
   return {
     description: {
-      ...states,
+      humanStates: { single: humanStates },
+      modelStates: { single: modelStates },
       signal: own.signal("reward"),
       models: union(models, own.models),
       data: union(data, own.data),
@@ -125,7 +126,7 @@ export function estimate<B, C, D, X, E>(
       sequences: own.sequences,
       groupSize: own.groupSize,
       learnedShare: 1,
-      learnedStates: states.modelStates,
+      learnedStates: { single: modelStates },
       advantages: own.advantages,
     },
     collect(model, batch, context) {

@@ -212,8 +212,8 @@ export function onTargets(
  */
 export const gold: PriorStates<Demonstrations, Demonstrations> = {
   description: {
-    humanStates: (s) => `${s}_n`,
-    modelStates: (s) => `${s}_n`,
+    humanStates: { kind: "prefix", of: "demonstrated" },
+    modelStates: { kind: "prefix", of: "demonstrated" },
     models: ["policy"],
     data: ["demonstration"],
     forwardPasses: 1,

@@ -31,11 +31,11 @@ import {
 } from "@unitune/core";
 import { checkName } from "./checks.ts";
 import { objectiveDefaults } from "./defaults.ts";
-import type { StateFormula } from "./description.ts";
 import type { PriorStates } from "./estimation.ts";
 import {
   checkDemonstrations,
   type Demonstrations,
+  gold,
   inputsOf,
   onTargets,
   predicted,
@@ -46,24 +46,10 @@ import { fixedLambda, type LambdaSchedule } from "./lambda.ts";
 import { type Metrics, tokenMetrics } from "./metrics.ts";
 import type { Context, Model } from "./policy.ts";
 import type { Prediction } from "./prediction.ts";
+import type { MixedEmbeddings, OwnToken } from "./unified/states.ts";
 
 /** The purposes of draws, each with a key of its own beside dropout's. */
 const [OWN_TOKENS, COINS, NOISE, OUTCOMES] = [1, 2, 3, 4] as const;
-
-/**
- * The choice of the model's own token from its prediction: `"argmax"`, the most likely one;
- * `"sampled"`, drawn from the prediction (the most likely one where the context has no keys);
- * `"expected"`, all of them, each embedding weighed by its probability.
- */
-export type OwnToken = "argmax" | "sampled" | "expected";
-
-/**
- * The embedding table that is mixed, and the gradient to it. With `"live"`, the gradient reaches
- * the policy's table through both tokens. With `"synchronised"`, it does not, and the table is the
- * one of the current step (the paper's code: a frozen copy, synchronised after every step). With
- * `"frozen"`, it does not, and the table is the option `table`, which never changes.
- */
-export type MixedEmbeddings = "live" | "synchronised" | "frozen";
 
 /**
  * A world: the observation that follows an action. In a text the next state is the prefix with one
@@ -120,8 +106,6 @@ export interface IntuitiveDemonstrations extends Demonstrations {
 
 /** The choice and the embedding of own tokens. */
 interface OwnTokenRule {
-  /** The own token at the state of a symbol. */
-  readonly formula: StateFormula;
   /** Own tokens at the positions that predict them, `[B, T-1]`. */
   readonly choose: (prediction: Prediction, keys: Context["keys"]) => Tensor;
   /** The ids read `[B, T-1]` in the form of own tokens. */
@@ -136,7 +120,6 @@ function shifted(first: Tensor, predicted: Tensor): Tensor {
 }
 
 const argmaxRule: OwnTokenRule = {
-  formula: (s) => `argmax pi(${s}_{n-1})`,
   choose: ({ argmax }) => argmax(),
   asOwn: (ids) => ids,
   embed: (embed, own) => embed(own),
@@ -146,12 +129,10 @@ const ownTokens: Readonly<Record<OwnToken, OwnTokenRule>> = {
   argmax: argmaxRule,
   sampled: {
     ...argmaxRule,
-    formula: (s) => `a ~ pi(${s}_{n-1})`,
     choose: ({ argmax, draw }, keys) =>
       keys === undefined ? argmax() : draw(foldKey(keys.batch, OWN_TOKENS)),
   },
   expected: {
-    formula: (s) => `E pi(${s}_{n-1})`,
     choose: ({ logits }) => softmax(logits()),
     asOwn: (ids, { vocabulary, hidden }) => oneHot(ids, vocabulary(), hidden.dtype),
     embed(embed, own) {
@@ -161,20 +142,6 @@ const ownTokens: Readonly<Record<OwnToken, OwnTokenRule>> = {
     },
   },
 };
-
-/**
- * The own state as a formula in the symbols of the demonstrated state, where an environment
- * answers, and of the state at which the model predicts.
- */
-function ownFormula(
-  own: OwnToken,
-  environment: Environment,
-): (demonstrated: string, asked: string) => string {
-  const { formula } = ownTokens[own];
-  return environment === text
-    ? (_demonstrated, asked) => formula(asked)
-    : (demonstrated, asked) => `step(${demonstrated}_{n-1}, ${formula(asked)})`;
-}
 
 const embeddingChoices: Readonly<Record<MixedEmbeddings, (mix: Tensor) => Tensor>> = {
   live: (mix) => mix,
@@ -248,7 +215,6 @@ export function intuitive(
   }
   const schedule = typeof lambda === "number" ? fixedLambda(lambda) : lambda;
   const { choose, asOwn, embed } = ownTokens[own];
-  const formula = ownFormula(own, environment);
   const through = embeddingChoices[embeddings];
 
   /** The observations that follow own tokens, predicted where `read` is read. */
@@ -275,13 +241,15 @@ export function intuitive(
 
   return {
     description: {
-      humanStates: (s) => `${s}_n`,
-      // With more than one pass, own tokens come from the model's mixed states.
-      modelStates: (s) =>
-        `(1 - lambda) ${s}_n + lambda ${formula(s, passes === 1 ? s : "s")}, ` +
-        `where lambda = ${schedule.description}`,
-      models: ["policy"],
-      data: ["demonstration"],
+      ...gold.description,
+      modelStates: {
+        ...{ kind: "mixed", of: "demonstrated", share: shareOf(schedule), embeddings },
+        own: {
+          token: own,
+          at: passes === 1 ? "prefix" : "mixed",
+          isAction: environment !== text,
+        },
+      },
       forwardPasses: passes === "recursive" ? Infinity : passes + 1,
     },
     collect(model, batch, context) {
@@ -318,6 +286,11 @@ export function intuitive(
       };
     },
   };
+}
+
+/** A share as descriptions have it: a number, or a schedule in words. */
+function shareOf({ fixed, description }: LambdaSchedule): number | string {
+  return fixed ?? description;
 }
 
 /** The share of a step as a scalar of a dtype. */
@@ -358,12 +331,14 @@ export function scheduled(
 ): PriorStates<Demonstrations, IntuitiveDemonstrations> {
   checkName("scheduled: own", own, { argmax: true, sampled: true });
   const schedule = typeof lambda === "number" ? fixedLambda(lambda) : lambda;
-  const formula = ownFormula(own, environment);
   const states = intuitive({ lambda: schedule, own, environment });
   return {
     description: {
       ...states.description,
-      modelStates: (s) => `${s}_n, or ${formula(s, s)} with probability ${schedule.description}`,
+      modelStates: {
+        ...{ kind: "either", of: "demonstrated", probability: shareOf(schedule) },
+        own: { token: own, at: "prefix", isAction: environment !== text },
+      },
     },
     collect: states.collect,
     evaluate(model, collected, context) {
@@ -410,7 +385,10 @@ export function neftune<B, C>(
   checkOptions("neftune", { alpha: ranges.nonNegative }, { alpha });
   const { description } = priorStates;
   return {
-    description: { ...description, modelStates: (s) => `${description.modelStates(s)} + noise` },
+    description: {
+      ...description,
+      modelStates: { kind: "noisy", state: description.modelStates },
+    },
     collect: priorStates.collect,
     evaluate(model, collected, context) {
       const { keys } = context;

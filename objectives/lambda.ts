@@ -24,6 +24,8 @@ import type { Context } from "./policy.ts";
 export interface LambdaSchedule {
   /** The schedule in a few words. */
   readonly description: string;
+  /** The share where it is the same at every step. */
+  readonly fixed?: number;
   /** The share at a step: a number, or an f32 scalar. */
   readonly at: (context: Context) => TensorLike;
 }
@@ -46,7 +48,7 @@ export interface LambdaSchedule {
  */
 export function fixedLambda(lambda: number): LambdaSchedule {
   checkOptions("fixedLambda", { lambda: ranges.share }, { lambda });
-  return { description: `${lambda}`, at: () => lambda };
+  return { description: `${lambda}`, fixed: lambda, at: () => lambda };
 }
 
 /**

@@ -62,6 +62,7 @@ export * from "./catalogue/rollouts.ts";
 export * from "./catalogue/shaped_rollouts.ts";
 export * from "./catalogue/steps.ts";
 export * from "./catalogue/taught_rollouts.ts";
+export * from "./catalogue/triples.ts";
 export * from "./catalogue/united.ts";
 export * from "./combinators.ts";
 export * from "./defaults.ts";
@@ -107,6 +108,7 @@ export type * from "./optimization.ts";
 export * from "./options.ts";
 export type { Packing } from "./packing.ts";
 export * from "./pairs.ts";
+export * from "./passing.ts";
 export { type Proximal, proximal } from "./proximal.ts";
 export {
   type Context,
@@ -192,6 +194,7 @@ export * from "./ratio_shapes.ts";
 export * from "./token_masks.ts";
 export * from "./tokenwise.ts";
 export * from "./training_step.ts";
+export * from "./triples.ts";
 export * from "./turns.ts";
 export {
   type Expression,
@@ -218,6 +221,14 @@ export {
   type UnifiedSlots,
   type UnifiedTerm,
 } from "./unified/gradient.ts";
+export {
+  type MixedEmbeddings,
+  type OwnState,
+  type OwnToken,
+  type State,
+  type StateAnswer,
+  stateText,
+} from "./unified/states.ts";
 export { definitionsOf, expressionText } from "./unified/text.ts";
 export { type ExpressionWriter, literal, write } from "./unified/write.ts";
 export * from "./value_loss.ts";

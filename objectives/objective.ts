@@ -1,6 +1,6 @@
 /** `objective = estimation x transition optimization`. */
 import { add, type Tensor, zipTrees } from "@unitune/core";
-import type { EstimationDescription, ObjectiveDescription } from "./description.ts";
+import type { EstimationDescription, ObjectiveDescription, SideStates } from "./description.ts";
 import type { Estimation } from "./estimation.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { lossValue } from "./loss.ts";
@@ -9,6 +9,7 @@ import { metricValues } from "./metrics.ts";
 import type { Reading } from "./optimization.ts";
 import { type Context, type Model, withoutGradient } from "./policy.ts";
 import type { GradientTerm, ObjectiveTerm } from "./unified/gradient.ts";
+import { stateText } from "./unified/states.ts";
 import { write } from "./unified/write.ts";
 
 /**
@@ -30,9 +31,12 @@ export interface Objective<B, C = unknown> {
   readonly memory?: Memory;
 }
 
-/** The symbol of a demonstrated state, and that of a rejected answer's. */
-const DEMONSTRATED = "s*";
-const REJECTED = "s-";
+/** States as text, with the answers that they are of where a row has several. */
+function statesText(states: SideStates): string {
+  return Object.entries(states)
+    .map(([side, state]) => `${side === "single" ? "" : `${side} `}${stateText(state)}`)
+    .join(" and ");
+}
 
 /** The terms of an optimization's gradient on an estimation, which says at which states they are. */
 function learnedTerms(
@@ -45,11 +49,13 @@ function learnedTerms(
   return terms.map((term) => {
     if (term.kind !== "unified") return term;
     if (advantages === "tokens" && term.advantages === "answers") return { kind: "unstated" };
-    const { tokens, mask } = term;
+    const { tokens, mask, side } = term;
+    const likelihood = learnedStates[side];
+    if (likelihood === undefined) return { kind: "unstated" };
     return {
       ...term,
       mask: gate === undefined ? mask : write.and(gate[tokens], mask),
-      likelihood: learnedStates(term.side === "rejected" ? REJECTED : DEMONSTRATED),
+      likelihood,
     };
   });
 }
@@ -83,8 +89,8 @@ export function objective<B, C, G extends N, N>(
   return {
     description: {
       ...estimated,
-      humanStates: humanStates(DEMONSTRATED),
-      modelStates: modelStates(DEMONSTRATED),
+      humanStates: statesText(humanStates),
+      modelStates: statesText(modelStates),
       ...optimization.description,
       gradient: learnedTerms(optimization.description.gradient, {
         learnedStates,

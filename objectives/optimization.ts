@@ -136,9 +136,11 @@ export type IncidentalEvidence =
   | "oldValues"
   | "kl";
 
-/** The names of evidence; for pairs, the names of both sides' evidence. */
-export type EvidenceNames<E> = E extends { readonly chosen: infer X }
-  ? keyof X | (E extends { readonly rejected: infer Y } ? keyof Y : never)
+/** The names of evidence; for pairs and triples, the names of all sides' evidence. */
+export type EvidenceNames<E> = E extends { readonly chosen: infer X } ?
+    | keyof X
+    | (E extends { readonly rejected: infer Y } ? keyof Y : never)
+    | (E extends { readonly gold: infer Z } ? keyof Z : never)
   : keyof E;
 
 /** The purpose of evidence, by its name: returns are of rewards, as advantages are. */
@@ -168,6 +170,12 @@ export interface Sides<T> {
   readonly chosen: T;
   /** The other side. */
   readonly rejected: T;
+}
+
+/** Both sides of a pair, and a gold one beside them. */
+export interface Triple<T> extends Sides<T> {
+  /** The side of an answer that is good whatever the other two are. */
+  readonly gold: T;
 }
 
 /**

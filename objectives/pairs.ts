@@ -26,7 +26,6 @@ import {
   maskedCount,
   sequenceLogProbs,
 } from "./log_probs.ts";
-import { remembering } from "./memory.ts";
 import { meanOver, type Metrics } from "./metrics.ts";
 import type {
   CollisionEvidence,
@@ -61,6 +60,7 @@ import {
   type SimpoOptions,
 } from "./reference_free.ts";
 import { formulaOf, within } from "./formula.ts";
+import { describedOn, onlyState } from "./sides.ts";
 import { type Expression, named, quantity } from "./unified/expression.ts";
 import {
   type GradientTerm,
@@ -72,10 +72,8 @@ import {
 } from "./unified/gradient.ts";
 import { answerLogProb, logReferenceRatio, p } from "./unified/ratios.ts";
 import { fixed, onDuals, variable } from "./unified/slope.ts";
+import { stateOf } from "./unified/states.ts";
 import { literal, ONE, replaced, write } from "./unified/write.ts";
-
-/** The symbol of the states of the rejected side. */
-const REJECTED = "s-";
 
 /**
  * An estimation on both sides of a pair. Its metrics are the chosen side's.
@@ -95,12 +93,14 @@ export function paired<B, C, E>(
   side: Estimation<B, C, E>,
 ): Estimation<Sides<B>, Sides<C>, Sides<E>> {
   const { description } = side;
-  const { humanStates, modelStates } = description;
+  const [human, model] = [onlyState(description.humanStates), onlyState(description.modelStates)];
+  const rejected = stateOf("rejected", model);
   return {
     description: {
       ...description,
-      humanStates: (s) => `chosen ${humanStates(s)}`,
-      modelStates: () => `rejected ${modelStates(REJECTED)}`,
+      humanStates: { chosen: human },
+      modelStates: { rejected },
+      learnedStates: { chosen: model, rejected },
       data: ["chosen and rejected", ...description.data.filter((name) => name !== "demonstration")],
       forwardPasses: 2 * description.forwardPasses,
       sequences: 2 * description.sequences,
@@ -329,10 +329,14 @@ function pairTerms(
   { logRatios, tailWeight }: Required<Pick<PairwiseOptions, "logRatios" | "tailWeight">>,
 ): readonly GradientTerm[] {
   const tail = tailExpression(tailWeight);
-  const sum = write.sumOfAnswer(write.mul(tail, logReferenceRatio));
+  const summed = (x: Expression) => write.sumOfAnswer(write.mul(tail, x));
+  const sums = {
+    logRatio: summed(logReferenceRatio),
+    logProb: summed(write.log(p)),
+    referenceLogProb: summed(write.log(quantity("p_ref"))),
+  };
   const length = logRatios === "mean" ? quantity("M_b") : ONE;
-  const advantages = preferenceAdvantages(form, options, sum, length);
-  return advantages === undefined ? [{ kind: "ranks" }] : sideTerms(advantages, logRatios, tail);
+  return sideTerms(preferenceAdvantages(form, options, sums, length), logRatios, tail);
 }
 
 /** The weight of an answer in WPO, `[B]`: `sg e^(mean_t (log p_t - log sum_a p_t(a)^2))`. */
@@ -595,15 +599,8 @@ export function oddsRatio(): Optimization<Sides<TokenEvidence>> {
 export function onChosen<E>(
   optimization: Optimization<E>,
 ): Optimization<Pick<Sides<E>, "chosen">> {
-  const { formula, normalizer, transition, gradient } = optimization.description;
   return {
-    description: {
-      transition,
-      formula: within(formula, (expression) => ({ expression: `chosen: ${expression}` })),
-      normalizer: `chosen: ${normalizer}`,
-      gradient: mapUnified(gradient, (own) => ({ ...own, side: "chosen" as const })),
-    },
-    ...remembering(optimization.memory),
+    ...describedOn("chosen", optimization),
     optimize: ({ chosen }, context) => optimization.optimize(chosen, context),
   };
 }

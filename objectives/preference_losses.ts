@@ -36,7 +36,7 @@ import { bounded, logRatio } from "./log_probs.ts";
 import { formulaOf, type LossFormula } from "./formula.ts";
 import { type Expression, named } from "./unified/expression.ts";
 import { type Dual, fixed, onDuals, variable } from "./unified/slope.ts";
-import { write } from "./unified/write.ts";
+import { isZero, write } from "./unified/write.ts";
 
 /**
  * The losses of a pair, with the log-ratios `Dw = log pi(w) - log ref(w)` of the chosen answer and
@@ -144,8 +144,8 @@ interface PreferenceRule {
   readonly smoothing?: LabelSmoothing;
   /** Whether the form reads the temperature. */
   readonly mixes?: true;
-  /** Whether it compares the ranks of a batch, not the two sides of a pair. */
-  readonly ranks?: true;
+  /** The two variables that it compares rank by rank of the batch (default: it compares pairs). */
+  readonly ranks?: readonly [keyof Margins<unknown>, keyof Margins<unknown>];
   /** Whether log-ratios are averaged over an answer's tokens by default (default: summed). */
   readonly usualLogRatios?: "mean";
 }
@@ -211,13 +211,13 @@ const rules: Readonly<Record<PreferenceForm, PreferenceRule>> = {
   },
   aot: {
     smoothing: anySmoothing,
-    ranks: true,
+    ranks: ["policyMargin", "referenceMargin"],
     loss: (on, { policyMargin, referenceMargin }, k) =>
       logistic(on, on.mul(k.b, on.sub(on.sort(policyMargin), on.sort(referenceMargin))), k),
   },
   "aot-unpaired": {
     smoothing: anySmoothing,
-    ranks: true,
+    ranks: ["chosen", "rejected"],
     loss: (on, { chosen, rejected }, k) =>
       logistic(on, on.mul(k.b, on.sub(on.sort(chosen), on.sort(rejected))), k),
   },
@@ -310,23 +310,51 @@ const sides = {
   rejected: { name: "Dl", of: write.rejected },
 } as const;
 
+/** The names of the variables in expressions; a name with a prime is that of the value at a rank. */
+const names: Readonly<Record<keyof Margins<unknown>, string>> = {
+  chosen: sides.chosen.name,
+  rejected: sides.rejected.name,
+  margin: "d",
+  policyMargin: "m",
+  referenceMargin: "m_ref",
+};
+
+/** What an answer's tokens sum to. */
+export interface AnswerSums {
+  /** Of their log-ratios. */
+  readonly logRatio: Expression;
+  /** Of their log-probabilities. */
+  readonly logProb: Expression;
+  /** Of their log-probabilities under the reference. */
+  readonly referenceLogProb: Expression;
+}
+
+/** The variable that changes of two, and in place of the other one its value at the same rank. */
+function atOneRank(
+  margins: Margins<Dual>,
+  [a, b]: readonly [keyof Margins<unknown>, keyof Margins<unknown>],
+): Margins<Dual> {
+  const [own, other] = isZero(margins[a].slope) ? [b, a] : [a, b];
+  const value = write.ranked(margins[other].value, margins[own].value);
+  return { ...margins, [other]: fixed(named(`${names[other]}'`, value)) };
+}
+
 /**
  * How much the answers of a pair are to be raised: minus the slopes of the loss in their log-ratios.
  *
  * @param form The form of the loss.
  * @param options Its hyperparameters.
- * @param logRatio The log-ratio of an answer, summed over its tokens.
- * @param length The number that its score is divided by.
- * @returns The advantage of each side; undefined for a loss of ranks.
+ * @param sums What the tokens of an answer sum to.
+ * @param length The number that sums are divided by.
+ * @returns The advantage of each side.
  */
 export function preferenceAdvantages(
   form: PreferenceForm,
   options: PreferenceOptions,
-  logRatio: Expression,
+  { logRatio, logProb, referenceLogProb }: AnswerSums,
   length: Expression,
-): Readonly<Record<keyof typeof sides, Expression>> | undefined {
+): Readonly<Record<keyof typeof sides, Expression>> {
   const { loss, ranks } = rules[form];
-  if (ranks) return undefined;
   const known = preferenceConstants("pairwise", form, options);
   const scored = (side: keyof typeof sides, raised: keyof typeof sides): Dual => {
     const { value, slope } = scoreOn(
@@ -337,12 +365,28 @@ export function preferenceAdvantages(
     const { name, of } = sides[side];
     return { value: named(name, of(write.div(value, length))), slope: of(slope) };
   };
+  const between = (name: keyof Margins<unknown>, of: (side: keyof typeof sides) => Dual): Dual => {
+    const { value, slope } = onDuals.sub(of("chosen"), of("rejected"));
+    return { value: named(names[name], value), slope };
+  };
+  const averaged = (sum: Expression, side: keyof typeof sides) =>
+    sides[side].of(write.div(sum, length));
   const advantage = (raised: keyof typeof sides) => {
-    const [chosen, rejected] = [scored("chosen", raised), scored("rejected", raised)];
-    const { value, slope } = onDuals.sub(chosen, rejected);
-    const margin = { value: named("d", value), slope };
-    const margins = { chosen, rejected, margin, policyMargin: margin, referenceMargin: margin };
-    return write.neg(loss(onDuals, margins, constantsOf(known)).slope);
+    const margins: Margins<Dual> = {
+      chosen: scored("chosen", raised),
+      rejected: scored("rejected", raised),
+      margin: between("margin", (side) => scored(side, raised)),
+      policyMargin: between("policyMargin", (side) => {
+        const value = averaged(logProb, side);
+        return side === raised ? variable(value) : fixed(value);
+      }),
+      referenceMargin: between(
+        "referenceMargin",
+        (side) => fixed(averaged(referenceLogProb, side)),
+      ),
+    };
+    const compared = ranks === undefined ? margins : atOneRank(margins, ranks);
+    return write.neg(loss(onDuals, compared, constantsOf(known)).slope);
   };
   return { chosen: advantage("chosen"), rejected: advantage("rejected") };
 }

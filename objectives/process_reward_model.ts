@@ -15,7 +15,7 @@ import { type Arithmetic, letter, onFormulas, onNumbers, onTensors } from "./ari
 import { checkTokens } from "./checks.ts";
 import type { Estimation } from "./estimation.ts";
 import { formulaOf } from "./formula.ts";
-import { checkDemonstrations, type Demonstrations, predicted } from "./gold.ts";
+import { checkDemonstrations, type Demonstrations, gold, predicted } from "./gold.ts";
 import { checkMask } from "./host.ts";
 import type { Loss } from "./loss.ts";
 import { meanOver } from "./metrics.ts";
@@ -109,8 +109,8 @@ export function scoredSteps(
 ): Estimation<LabelledSteps, LabelledSteps, StepEvidence> {
   return {
     description: {
-      humanStates: (s) => `${s}_n`,
-      modelStates: (s) => `${s}_n`,
+      humanStates: { single: gold.description.humanStates },
+      modelStates: { single: gold.description.modelStates },
       signal: lastStepOnly ? "label of the last step" : "labels of the steps",
       models: ["process reward model"],
       data: ["demonstration", "step labels"],
@@ -118,7 +118,7 @@ export function scoredSteps(
       sequences: 1,
       groupSize: 1,
       learnedShare: 1,
-      learnedStates: (s) => `${s}_n`,
+      learnedStates: { single: gold.description.modelStates },
       advantages: "answers",
     },
     collect(_model, batch) {

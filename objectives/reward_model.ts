@@ -117,6 +117,9 @@ export function lastOf(mask: Tensor): Tensor {
   return cast(equal(mul(discountedSum(mask, 1), mask), 1), mask.dtype);
 }
 
+/** The state behind a whole answer. */
+const wholeAnswer = { kind: "end", of: "demonstrated" } as const;
+
 /**
  * Scores of whole answers as an estimation: the policy is a reward model with a head of one output.
  * Its output at an answer's last token is the score of the answer; a row without answer tokens has
@@ -140,8 +143,8 @@ export function lastOf(mask: Tensor): Tensor {
  */
 export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> = {
   description: {
-    humanStates: (s) => `${s}_end`,
-    modelStates: (s) => `${s}_end`,
+    humanStates: { single: wholeAnswer },
+    modelStates: { single: wholeAnswer },
     signal: "score of the answer",
     models: ["reward model"],
     data: ["demonstration"],
@@ -149,7 +152,7 @@ export const scored: Estimation<Demonstrations, Demonstrations, ScoreEvidence> =
     sequences: 1,
     groupSize: 1,
     learnedShare: 1,
-    learnedStates: (s) => `${s}_end`,
+    learnedStates: { single: wholeAnswer },
     advantages: "answers",
   },
   collect(_model, batch) {

@@ -111,8 +111,8 @@ function checkSampled(batch: Partial<SampledTokens>): void {
  */
 export const sampled: PriorStates<SampledTokens, SampledTokens> = {
   description: {
-    humanStates: () => "s_n",
-    modelStates: () => "s_n",
+    humanStates: { kind: "prefix", of: "own" },
+    modelStates: { kind: "prefix", of: "own" },
     models: ["policy"],
     data: ["rollout"],
     forwardPasses: 1,

@@ -1,6 +1,10 @@
 /** The steps of a training on rollouts whose answers are right ones from the data. */
 import { checkOptions, ranges } from "@unitune/core";
+import { checkName } from "./checks.ts";
 import type { Estimation } from "./estimation.ts";
+
+/** The author of the answers that stand for right ones. */
+export type TurnAuthor = "data" | "teacher";
 
 /**
  * The steps that learn from right answers in place of the policy's own. Answers that are used for
@@ -14,6 +18,8 @@ export type Turns =
     readonly prompts: "next";
     /** The turns in a few words. */
     readonly description: string;
+    /** The author of the answers of such turns: the data, or the teacher (default `"data"`). */
+    readonly author?: TurnAuthor;
     /**
      * Whether a turn has right answers.
      *
@@ -30,6 +36,16 @@ export type Turns =
     /** The reward from which an answer has passed. A prompt is failed if none of its answers has. */
     readonly passing: number;
   };
+
+const givenWords: Readonly<Record<TurnAuthor, string>> = {
+  data: "right answers",
+  teacher: "the teacher's answers",
+};
+
+/** The author of the answers of given turns. */
+export function authorOf(turns: Turns): TurnAuthor {
+  return turns.prompts === "next" ? turns.author ?? "data" : "data";
+}
 
 /**
  * Right answers in one turn of a few: the policy's own in the turns before it.
@@ -74,15 +90,23 @@ export function alternating({ every = 2 }: { readonly every?: number } = {}): Tu
  * assertEquals(given, [true, false]);
  * ```
  *
- * @param options The probability of right answers, from 0 to 1 (default 0.5).
+ * @param options The probability of right answers, from 0 to 1 (default 0.5), and their author
+ * (default `"data"`; `"teacher"` for sequence-level distillation, arXiv 1606.07947).
  * @returns The turns.
- * @throws {RangeError} If the probability is out of range.
+ * @throws {RangeError} If the probability is out of range, or the author unknown.
  */
-export function drawnTurns({ share = 0.5 }: { readonly share?: number } = {}): Turns {
+export function drawnTurns(
+  { share = 0.5, author = "data" }: {
+    readonly share?: number;
+    readonly author?: TurnAuthor;
+  } = {},
+): Turns {
   checkOptions("drawnTurns", { share: ranges.share }, { share });
+  checkName("drawnTurns: author", author, givenWords);
   return {
     prompts: "next",
     description: `turns drawn with probability ${share}`,
+    author,
     isGiven: (_turn, random) => random() < share,
   };
 }
@@ -126,15 +150,16 @@ export function unsolvedTurns({ passing = 1 }: { readonly passing?: number } = {
  * @returns The same, its description with the turns.
  */
 export function inTurns<B, C, E>(
-  { description: named }: Turns,
+  turns: Turns,
   estimation: Estimation<B, C, E>,
 ): Estimation<B, C, E> {
   const { description } = estimation;
+  const given = givenWords[authorOf(turns)];
   return {
     ...estimation,
     description: {
       ...description,
-      signal: `${description.signal}; right answers in ${named}`,
+      signal: `${description.signal}; ${given} in ${turns.description}`,
       data: [...new Set([...description.data, "given tokens"] as const)],
     },
   };

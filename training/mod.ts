@@ -81,6 +81,7 @@ export {
   encodeAnswer,
   type EncodedLabel,
   type EncodedPair,
+  type EncodedTriple,
   type Example,
   exampleOf,
   type FittedPrompts,
@@ -95,6 +96,8 @@ export {
   promptsOf,
   type StageData,
   type TrainingPrompt,
+  tripleFit,
+  type TripleMessages,
 } from "./data/examples.ts";
 export {
   describeFit,
@@ -125,6 +128,7 @@ export { describeExample } from "./data/shown_example.ts";
 export {
   generateTasks,
   mistakeFor,
+  mistakeIn,
   type Reach,
   reformatted,
   type Task,
@@ -174,6 +178,7 @@ export {
   pairForm,
   type RowForm,
   stepForm,
+  tripleForm,
 } from "./feeds/forms.ts";
 export type { Reference } from "./feeds/offline.ts";
 export {
@@ -350,6 +355,7 @@ export {
   promptTable,
   sequenceTable,
   stepTable,
+  tripleTable,
 } from "./data/table_forms.ts";
 export { taskMaterial, type TaskSettings } from "./data/task_material.ts";
 export {

@@ -105,7 +105,8 @@ export const settingTable = {
       "Files of data: one, a pattern such as rows/*.parquet, a folder, or hub:OWNER/NAME; several are " +
       "joined by +, with shares as in 3*a.jsonl+1*b.jsonl. A file is plain text (.txt), or has rows " +
       "(.jsonl, .json, .csv, .tsv, .parquet) with the columns that the objective reads: text; " +
-      "messages; prompt and completion; prompt, chosen and rejected; prompt, completion and label; " +
+      "messages; prompt and completion; prompt, chosen and rejected, also with a gold reference; " +
+      "prompt, completion and label; " +
       "prompt, completions and labels of steps; or prompt alone.",
     defaultHelp: "the built-in tasks",
   },

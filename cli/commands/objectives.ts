@@ -40,6 +40,7 @@ import {
   type ScoredDemonstrations,
   type ScoredLabelledAnswers,
   type ScoredPairs,
+  type ScoredTriples,
   scoreTokens,
   type SlotTexts,
   slotTexts,
@@ -121,6 +122,7 @@ function valuesOf({ ids }: Demonstrations): Tensor {
 
 const chosen = scored([[0, 1, 2, 3], [0, 2, 1, 3], [1, 3, 0, 3], [1, 0, 0, 3]]);
 const rejected = scored([[0, 3, 3, 3], [0, 2, 2, 3], [1, 1, 1, 3], [1, 2, 0, 3]]);
+const gold = scored([[0, 1, 3, 3], [0, 2, 0, 3], [1, 0, 2, 3], [1, 3, 3, 3]]);
 const labels = tensor([1, 0, 1, 0]);
 const answers = {
   ...chosen,
@@ -156,6 +158,7 @@ function headingOf({ data, trains, values }: ObjectiveEntry): string {
 const batches: ScoredBatches = {
   demonstrations: chosen,
   pairs: { chosen, rejected },
+  triples: { chosen, rejected, gold },
   labels: { ...chosen, labels, mismatched: rejected },
   steps: { ...chosen, labels: chosen.mask },
   rollouts: answers,
@@ -177,6 +180,10 @@ function rowOf(entry: ObjectiveEntry): Row {
       case "pairs": {
         const objective: Objective<ScoredPairs> = entry.make({}, models);
         return startOf(model, objective, batches.pairs);
+      }
+      case "triples": {
+        const objective: Objective<ScoredTriples> = entry.make({}, models);
+        return startOf(model, objective, batches.triples);
       }
       case "labels": {
         const objective: Objective<ScoredLabelledAnswers> = entry.make({}, models);
@@ -379,8 +386,9 @@ const notation: readonly NotationRow[] = [
   },
   {
     symbols: ["D", "d", "ref"],
-    meaning: "D = log pi/ref of an answer, ref being the reference's pi; Dw of the chosen, Dl of " +
-      "the rejected one, d = Dw - Dl",
+    meaning:
+      "D = log pi/ref of an answer, ref being the reference's pi, or 1 where there is none; " +
+      "Dw of the chosen, Dl of the rejected one, d = Dw - Dl",
     isFor: ({ entry, description }) =>
       entry.data === "labels" || defining("D")({ entry, description }) ||
       defining("beta")({ entry, description }),
@@ -421,7 +429,8 @@ const notation: readonly NotationRow[] = [
   },
   {
     symbols: ["sort"],
-    meaning: "the values of the batch in ascending order",
+    meaning: "the values of the batch in ascending order; x' is the value of x at the rank that " +
+      "another one has",
     isFor: ({ entry }) => entry.data === "pairs" && entry.reference === "log-probs",
   },
   {
@@ -442,7 +451,9 @@ const notation: readonly NotationRow[] = [
   {
     symbols: ["r", "A"],
     meaning: "reward of an answer; advantage",
-    isFor: (row) => row.description.data.includes("old log-probs") || defining("rho")(row),
+    isFor: (row) =>
+      row.description.data.includes("old log-probs") || defining("rho")(row) ||
+      Object.hasOwn(row.entry.options, "passingReward"),
   },
   {
     symbols: ["rho", "clip"],

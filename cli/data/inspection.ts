@@ -12,7 +12,14 @@ import {
   type Tokenizer,
   UnknownCharacterError,
 } from "@unitune/models";
-import { encodeAnswer, encodeSteps, fitTexts, placeText, UserError } from "@unitune/training";
+import {
+  encodeAnswer,
+  encodeSteps,
+  fitTexts,
+  placeText,
+  type Rows,
+  UserError,
+} from "@unitune/training";
 import { digestOf } from "../files/digest.ts";
 import { rowFormer } from "./row_former.ts";
 import type { FormOptions } from "./forms/recognition.ts";
@@ -54,6 +61,11 @@ function tally() {
   };
 }
 
+/** The answers of a pair, and the gold one where there is one. */
+function pairAnswers({ chosen, rejected, gold }: Rows["pairs"]): (readonly ChatMessage[])[] {
+  return [chosen, rejected, ...gold === undefined ? [] : [gold]];
+}
+
 /** The texts that a row has to learn; a message that calls a tool needs no text. */
 function learnedTexts({ row }: FormedRow): readonly string[] {
   const said = (messages: readonly ChatMessage[]) =>
@@ -63,7 +75,7 @@ function learnedTexts({ row }: FormedRow): readonly string[] {
   if ("text" in row) return [row.text];
   if ("steps" in row) return row.steps;
   if ("messages" in row) return said(row.messages);
-  if ("chosen" in row) return [...said(row.chosen), ...said(row.rejected)];
+  if ("chosen" in row) return pairAnswers(row).flatMap(said);
   if ("answers" in row) return row.answers.flatMap(({ answer }) => said(answer));
   return "completion" in row ? said(row.completion) : [];
 }
@@ -149,7 +161,7 @@ export function rowLengths(
       return conversationRows(tokenizer, row.messages, options).map(({ ids }) => ids.length);
     }
     if ("chosen" in row) {
-      return [answered(row.prompt, row.chosen), answered(row.prompt, row.rejected)];
+      return pairAnswers(row).map((answer) => answered(row.prompt, answer));
     }
     if ("answers" in row) return row.answers.map(({ answer }) => answered(row.prompt, answer));
     if ("steps" in row) return [encodeSteps(tokenizer, row, separator, most).ids.length];

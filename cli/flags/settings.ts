@@ -33,6 +33,7 @@ interface Use<Row> {
 const kindWords: Readonly<Record<DataKind, string>> = {
   demonstrations: "answers",
   pairs: "pairs",
+  triples: "triples",
   labels: "labels",
   steps: "steps",
   rollouts: "rollouts",

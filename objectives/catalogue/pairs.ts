@@ -1,7 +1,6 @@
 /** Objectives on human preferences by the field's names, each one expression of the parts. */
 import { checkOptions, ranges } from "@unitune/core";
-import { checkName } from "../checks.ts";
-import { on, sumOf, weight } from "../combinators.ts";
+import { sumOf, weight } from "../combinators.ts";
 import { anchoredLabels, type AnchoredOptions, binaryClassifier, liked } from "../answer_labels.ts";
 import type { ScoredDemonstrations } from "./demonstrations.ts";
 import { both, estimate } from "../estimation.ts";
@@ -17,7 +16,7 @@ import {
 import type { Normalizer } from "../aggregation.ts";
 import { nll } from "../nll.ts";
 import { type Objective, objective } from "../objective.ts";
-import type { Optimization, Sides, TokenEvidence } from "../optimization.ts";
+import type { Sides } from "../optimization.ts";
 import {
   contrastivePreference,
   oddsRatio,
@@ -28,7 +27,6 @@ import {
   type PairwiseOptions,
   shapedPreference,
   simplePreference,
-  withoutReference,
 } from "../pairs.ts";
 import type { Model } from "../policy.ts";
 import {
@@ -483,72 +481,6 @@ export function simpo(options: SimpoOptions = {}): Objective<Pairs> {
  */
 export function alphaPreference(options: AlphaPoOptions = {}): Objective<Pairs> {
   return objective(paired(estimate(gold, indicator)), shapedPreference(options));
-}
-
-/** Chosen, rejected and gold answers to the same prompts. */
-export interface Triples extends Pairs {
-  /** The gold answers, better than the chosen ones. */
-  readonly gold: Demonstrations;
-}
-
-/** The losses of pairs that {@linkcode tpo} takes. */
-export type TripleForm = "sigmoid" | "hinge" | "ipo" | "length-mean";
-
-/** The options of {@linkcode tpo}. */
-export interface TpoOptions {
-  /** The loss of the pair (default `"sigmoid"`); `"length-mean"` is TPO-L, SimPO's loss. */
-  readonly form?: TripleForm;
-  /** The strength b, above 0 (default 0.01). */
-  readonly beta?: number;
-  /** The margin of `"length-mean"`, at least 0 (default 0.5). */
-  readonly gamma?: number;
-  /** The weight alpha of the gold answer's likelihood, at least 0 (default 1). */
-  readonly alpha?: number;
-}
-
-/** The defaults of {@linkcode tpo}. */
-export const tpoDefaults: Required<TpoOptions> = {
-  form: "sigmoid",
-  beta: 0.01,
-  gamma: 0.5,
-  alpha: 1,
-};
-
-const tripleForms: {
-  readonly [Form in TripleForm]: (
-    options: Required<TpoOptions>,
-  ) => Optimization<Sides<TokenEvidence>>;
-} = {
-  sigmoid: ({ beta }) => withoutReference(pairwise({ form: "dpo", beta })),
-  hinge: ({ beta }) => withoutReference(pairwise({ form: "hinge", beta })),
-  ipo: ({ beta }) => withoutReference(pairwise({ form: "ipo", beta })),
-  "length-mean": ({ beta, gamma }) => simplePreference({ beta, gamma }),
-};
-
-/**
- * Triple preference optimization (TPO, arXiv 2405.16681): a loss of the chosen and the rejected answer
- * without a reference, and the likelihood of a third, gold answer.
- *
- * @example
- * ```ts
- * import { assertStringIncludes } from "@std/assert";
- * import { formulaText, tpo } from "@unitune/objectives";
- *
- * assertStringIncludes(formulaText(tpo({ alpha: 0.5 }).description.formula), "0.5 (sum_b sum_t l_bt");
- * ```
- *
- * @param options The loss of the pair, and the weight of the likelihood.
- * @returns The objective, on pairs with a gold answer.
- * @throws {RangeError} If an option is out of range.
- */
-export function tpo(options: TpoOptions = {}): Objective<Triples> {
-  const known = { ...tpoDefaults, ...options };
-  checkName("tpo: form", known.form, tripleForms);
-  checkOptions("tpo", { alpha: ranges.nonNegative }, known);
-  return sumOf(
-    objective(paired(estimate(gold, indicator)), tripleForms[known.form](known)),
-    weight(known.alpha, on("gold", objective(estimate(gold, indicator), nll()))),
-  );
 }
 
 /**

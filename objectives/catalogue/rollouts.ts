@@ -8,6 +8,7 @@ import { intuitive, type IntuitiveOptions } from "../intuitive.ts";
 import { nll, type NllOptions } from "../nll.ts";
 import { type Objective, objective } from "../objective.ts";
 import { paired, pairwise } from "../pairs.ts";
+import { passed, type PassedOptions } from "../passing.ts";
 import type { PreferenceObjectiveOptions } from "./pairs.ts";
 import {
   cappedPolicyGradient,
@@ -434,7 +435,37 @@ export function onlineDpo(
 }
 
 /**
- * Best of N (rejection sampling): the likelihood of each prompt's best sampled answer.
+ * Rejection sampling: the likelihood of all right ones of each prompt's sampled answers, divided by
+ * their tokens. RAFT in the form of arXiv 2504.11343, which learns from every answer with a reward of
+ * 1 (that of arXiv 2304.06767 is {@linkcode bestOfN}), and RFT (arXiv 2308.01825) with answers
+ * sampled anew in every step.
+ *
+ * @example
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { rejectionSampling } from "@unitune/objectives";
+ *
+ * const { signal } = rejectionSampling({ passing: 0.5 }).description;
+ * assertStringIncludes(signal, "those of 8 with r >= 0.5");
+ * ```
+ *
+ * @param options The size of a group (default 8), the reward that passes (default 1), and the
+ * normalizer.
+ * @returns The objective.
+ * @throws {RangeError} If an option is out of range.
+ */
+export function rejectionSampling(
+  { groupSize, passing, ...options }: PassedOptions & NllOptions = {},
+): Objective<SampledTokens & Rewarded> {
+  const known = {
+    ...groupSize !== undefined && { groupSize },
+    ...passing !== undefined && { passing },
+  };
+  return objective(passed(estimate(sampled, indicator), known), nll(options));
+}
+
+/**
+ * Best of N: the likelihood of each prompt's best sampled answer (RAFT of arXiv 2304.06767).
  *
  * @example
  * ```ts

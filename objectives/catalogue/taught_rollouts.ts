@@ -10,7 +10,7 @@ import { sampled } from "../rollouts.ts";
 import { teacher } from "../signals.ts";
 import { early } from "../token_masks.ts";
 import { weighed } from "../tokenwise.ts";
-import { drawnTurns, inTurns } from "../turns.ts";
+import { drawnTurns, inTurns, type TurnAuthor } from "../turns.ts";
 import type { GuidedRollouts } from "./united.ts";
 
 /** The defaults of these objectives, as their papers and TRL have them. */
@@ -23,6 +23,8 @@ export const taughtDefaults = {
   gain: 0.5,
   /** The probability with which a turn of GKD has right answers. */
   givenShare: 0.5,
+  /** The author of the answers of such a turn. */
+  givenAnswers: "data",
   /** The teacher's share in GKD's mixture. */
   teacherShare: 0.5,
 } as const;
@@ -95,8 +97,9 @@ export function iwOpd(
 
 /**
  * Generalized knowledge distillation (GKD, arXiv 2306.13649): the divergence from a teacher over the
- * vocabulary, on answers of the policy's own in some turns, and on right answers in the others. GOLD of
- * TRL is the same where both models have one tokenizer.
+ * vocabulary, on answers of the policy's own in some turns, and on right answers in the others, or on
+ * the teacher's (sequence-level distillation, arXiv 1606.07947, TRL's `seq_kd`). GOLD of TRL is the same
+ * where both models have one tokenizer.
  *
  * @example
  * ```ts
@@ -110,19 +113,24 @@ export function iwOpd(
  *
  * @param model The teacher at its parameters.
  * @param options The probability of a turn with right answers, by which the feed draws (default 0.5),
- * and the teacher's share in the mixture (default 0.5).
+ * their author (default `"data"`), and the teacher's share in the mixture (default 0.5).
  * @returns The objective.
  */
 export function gkd(
   model: Model,
-  { givenShare = usual.givenShare, teacherShare = usual.teacherShare }: {
+  {
+    givenShare = usual.givenShare,
+    givenAnswers = usual.givenAnswers,
+    teacherShare = usual.teacherShare,
+  }: {
     readonly givenShare?: number;
+    readonly givenAnswers?: TurnAuthor;
     readonly teacherShare?: number;
   } = {},
 ): Objective<GuidedRollouts> {
   const answers = estimate(sampled, both(monitored, teacher(model)));
   return objective(
-    inTurns(drawnTurns({ share: givenShare }), answers),
+    inTurns(drawnTurns({ share: givenShare, author: givenAnswers }), answers),
     distilled({ beta: teacherShare }),
   );
 }

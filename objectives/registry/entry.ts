@@ -23,14 +23,15 @@ import type {
   ScoredPairs,
 } from "../catalogue/pairs.ts";
 import type { ScoredRollouts } from "../catalogue/rollouts.ts";
+import type { ScoredTriples, Triples } from "../catalogue/triples.ts";
 import type { LabelledSteps } from "../process_reward_model.ts";
 
 /**
  * The data that an objective reads: demonstrations of right answers; pairs of a chosen and a
- * rejected answer; single answers with labels; answers in steps, each with a label; or the policy's
- * own answers with rewards.
+ * rejected answer; triples of these and a gold answer; single answers with labels; answers in steps,
+ * each with a label; or the policy's own answers with rewards.
  */
-export type DataKind = "demonstrations" | "pairs" | "labels" | "steps" | "rollouts";
+export type DataKind = "demonstrations" | "pairs" | "triples" | "labels" | "steps" | "rollouts";
 
 /**
  * The use of a reference, the policy that a training starts from: none; its log-probabilities,
@@ -44,6 +45,8 @@ export interface Batches {
   readonly demonstrations: Demonstrations;
   /** Chosen and rejected answers. */
   readonly pairs: Pairs;
+  /** Chosen, rejected and gold answers. */
+  readonly triples: Triples;
   /** Answers with labels. */
   readonly labels: LabelledAnswers;
   /** Answers in steps with labels. */
@@ -61,6 +64,8 @@ export interface ScoredBatches {
   readonly demonstrations: ScoredDemonstrations;
   /** Chosen and rejected answers. */
   readonly pairs: ScoredPairs;
+  /** Chosen, rejected and gold answers. */
+  readonly triples: ScoredTriples;
   /** Answers with labels. */
   readonly labels: ScoredLabelledAnswers;
   /** Answers in steps with labels. */

@@ -8,6 +8,7 @@ import { rolloutEntries } from "./rollouts.ts";
 import { shapedRolloutEntries } from "./shaped_rollouts.ts";
 import { stepEntries } from "./steps.ts";
 import { taughtRolloutEntries } from "./taught_rollouts.ts";
+import { tripleEntries } from "./triples.ts";
 import { unitedDemonstrationEntries, unitedRolloutEntries } from "./united.ts";
 
 /**
@@ -27,6 +28,7 @@ export const objectiveRegistry: ObjectiveRegistry = [
   ...demonstrationEntries,
   ...unitedDemonstrationEntries,
   ...pairEntries,
+  ...tripleEntries,
   ...labelEntries,
   ...stepEntries,
   ...rolloutEntries,

@@ -15,11 +15,13 @@ import {
   ppoDefaults,
   reinforce,
   reinforcePlusPlus,
+  rejectionSampling,
   replayGrpo,
   replayGrpoDefaults,
   rloo,
 } from "../catalogue/rollouts.ts";
 import { objectiveDefaults } from "../defaults.ts";
+import { passedDefaults } from "../passing.ts";
 import { defineObjective, type ObjectiveEntry } from "./entry.ts";
 import {
   beta,
@@ -150,6 +152,21 @@ export const rolloutEntries: readonly ObjectiveEntry[] = [
     name: "best-of-n",
     options: { groupSize },
     make: bestOfN,
+  }),
+  defineObjective({
+    ...onRollouts,
+    name: "rejection-sampling",
+    aliases: ["raft", "rft"],
+    options: {
+      groupSize: { ...groupSize, help: "The number of answers to each prompt." },
+      passingReward: {
+        kind: "number",
+        default: passedDefaults.passing,
+        help: "The reward from which an answer is learned.",
+      },
+    },
+    make: ({ groupSize, passingReward }) =>
+      rejectionSampling({ groupSize, passing: passingReward }),
   }),
   defineObjective({
     ...onRollouts,

@@ -50,9 +50,20 @@ export const taughtRolloutEntries: readonly ObjectiveEntry[] = [
         help: "The probability that a turn learns from right answers of the data, and not from " +
           "answers of the policy.",
       },
+      givenAnswers: {
+        kind: "choice",
+        choices: ["data", "teacher"],
+        default: taughtDefaults.givenAnswers,
+        help:
+          "The answers of such a turn: right answers of the data, or answers that the teacher " +
+          "samples, as in sequence-level distillation.",
+      },
       teacherShare,
     },
-    guidance: ({ givenShare }) => ({ kind: "turns", turns: drawnTurns({ share: givenShare }) }),
+    guidance: ({ givenShare, givenAnswers }) => ({
+      kind: "turns",
+      turns: drawnTurns({ share: givenShare, author: givenAnswers }),
+    }),
     make: (options, { teacher }) => gkd(teacher, options),
   }),
 ];

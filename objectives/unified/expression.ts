@@ -11,6 +11,7 @@ import type { Constant } from "../arithmetic.ts";
  * | --- | --- |
  * | `p`, `p_old`, `p_ref` | the token's probability under the policy, the sampler, the reference |
  * | `A` | the advantage that the signal gives |
+ * | `r` | the reward of the answer |
  * | `H_bt` | the entropy of the prediction |
  * | `collision` | `sum_a p(a)^2` of the prediction |
  * | `M_b` | the number of the answer's tokens that the term sees |
@@ -25,6 +26,7 @@ export type Quantity =
   | "p_old"
   | "p_ref"
   | "A"
+  | "r"
   | "H_bt"
   | "collision"
   | "M_b"
@@ -102,6 +104,13 @@ export type Expression =
     readonly of: Expression;
     /** The decay of sums before and after a token, the level of a quantile; else 1. */
     readonly by: Constant;
+  }
+  | {
+    readonly kind: "ranked";
+    /** The value that is taken, of the row of the batch that has this rank in it. */
+    readonly of: Expression;
+    /** The value whose rank in the batch it is. */
+    readonly by: Expression;
   };
 
 /**

@@ -4,6 +4,7 @@
  */
 import type { Normalizer } from "../aggregation.ts";
 import { type Expression, quantity } from "./expression.ts";
+import { type State, stateText } from "./states.ts";
 import { definitionsOf, expressionText, factorText, isCondition } from "./text.ts";
 import { isOne, literal, ONE, write } from "./write.ts";
 
@@ -12,8 +13,11 @@ const { and: both, mul, div } = write;
 /** The tokens of an answer that a term has: all of them, those given to the policy, or its own. */
 export type TokenOwner = "all" | "given" | "own";
 
-/** The side of a pair whose tokens a term has; `"single"` where answers are not in pairs. */
-export type AnswerSide = "single" | "chosen" | "rejected";
+/**
+ * The answer of a row whose tokens a term has: one of the two of a pair, or the gold one beside them;
+ * `"single"` where rows have one answer.
+ */
+export type AnswerSide = "single" | "chosen" | "rejected" | "gold";
 
 /**
  * The first three slots of a term; the loss has the gradient
@@ -40,7 +44,7 @@ export interface UnifiedSlots {
 
 /** A term in the form of UPGE. */
 export interface UnifiedTerm extends UnifiedSlots {
-  /** The side of the pair that it is of. */
+  /** The answer that it is of. */
   readonly side: AnswerSide;
   /** The normalizer of the sum over tokens; `"answers"`, the number of answers or pairs. */
   readonly normalizer: Normalizer | "answers";
@@ -49,13 +53,12 @@ export interface UnifiedTerm extends UnifiedSlots {
 }
 
 /**
- * A term that has no such form: its gradient is a sum over all tokens of the vocabulary, that of
- * predicted values or of a reward model's scores, or the advantage of an answer depends on its rank
- * in the batch; or nobody has said what form it has.
+ * A term that has no such form: its gradient is a sum over all tokens of the vocabulary, or that of
+ * predicted values or of a reward model's scores; or nobody has said what form it has.
  */
 export interface OtherTerm {
   /** What its gradient is of. */
-  readonly kind: "vocabulary" | "values" | "scores" | "ranks" | "unstated";
+  readonly kind: "vocabulary" | "values" | "scores" | "unstated";
 }
 
 /** A term of an optimization's gradient. */
@@ -64,7 +67,7 @@ export type GradientTerm = UnifiedTerm | OtherTerm;
 /** A term in the form of UPGE, with the fourth slot. */
 export interface LearnedTerm extends UnifiedTerm {
   /** The state at which the token's probability is raised. */
-  readonly likelihood: string;
+  readonly likelihood: State;
 }
 
 /** A term of an objective's gradient. */
@@ -165,7 +168,6 @@ const otherForms: Readonly<Record<OtherTerm["kind"], string>> = {
   vocabulary: "a sum over all tokens of the vocabulary",
   values: "a gradient of predicted values",
   scores: "a gradient of a reward model's scores",
-  ranks: "a gradient by ranks in the batch",
   unstated: "a gradient that is not stated",
 };
 
@@ -228,7 +230,7 @@ export function slotTexts(term: ObjectiveTerm): SlotTexts | undefined {
     mask: maskText(term),
     denominator: expressionText(denominator),
     advantage: expressionText(advantage),
-    likelihood,
+    likelihood: stateText(likelihood),
   };
 }
 
@@ -256,7 +258,7 @@ export function gradientText(term: ObjectiveTerm): string {
     ...maskFactors(term),
     ...isOne(denominator) ? [] : [factorText(write.inverse(denominator))],
     ...isOne(advantage) ? [] : [factorText(advantage)],
-    `grad p(${likelihood})`,
+    `grad p(${stateText(likelihood)})`,
   ].join(" ");
 }
 

@@ -48,7 +48,7 @@ export const onDuals: Arithmetic<Dual> = {
   exp: differentiable(exp, exp),
   expm1: differentiable(write.expm1, exp),
   logOdds: differentiable(write.logOdds, (x) => div(ONE, sub(ONE, exp(x)))),
-  // Of a batch of one.
+  // Of the row of a rank: whoever gives the other rows takes their values at this rank.
   sort: (x) => x,
 };
 

@@ -107,6 +107,10 @@ function formulaOf(expression: Expression): Formula {
       const { operation, of, by } = expression;
       return reductions[operation](of, by);
     }
+    case "ranked":
+      return sentence(
+        `${expressionText(expression.of)} at the rank of ${factorText(expression.by)}`,
+      );
     default:
       return expression satisfies never;
   }
@@ -166,6 +170,8 @@ export function definitionsOf(expression: Expression): Readonly<Record<string, s
       return Object.fromEntries(expression.of.map(definitionsOf).flatMap(Object.entries));
     case "reduction":
       return definitionsOf(expression.of);
+    case "ranked":
+      return { ...definitionsOf(expression.of), ...definitionsOf(expression.by) };
     default:
       return expression satisfies never;
   }

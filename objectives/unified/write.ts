@@ -41,6 +41,11 @@ export function isOne(x: Expression): boolean {
   return isValue(x, 1);
 }
 
+/** Whether an expression is the number 0. */
+export function isZero(x: Expression): boolean {
+  return isValue(x, 0);
+}
+
 /** The expression whose opposite this is; undefined if it is none. */
 function opposite(x: Expression): Expression | undefined {
   return x.kind === "pointwise" && x.operation === "neg" ? x.of[0] : undefined;
@@ -224,6 +229,8 @@ export interface ExpressionWriter {
   readonly chosen: (x: Expression) => Expression;
   /** The value of the pair's rejected answer. */
   readonly rejected: (x: Expression) => Expression;
+  /** The value of the row of the batch that has in it the rank that a row has in the other. */
+  readonly ranked: (x: Expression, by: Expression) => Expression;
 }
 
 /**
@@ -278,6 +285,7 @@ export const write: ExpressionWriter = {
   before: reduced("before"),
   chosen: onSide("chosen"),
   rejected: onSide("rejected"),
+  ranked: (x, by) => ({ kind: "ranked", of: x, by }),
 };
 
 /** An expression in which a quantity is another expression. */
@@ -297,6 +305,8 @@ export function replaced(expression: Expression, name: Quantity, by: Expression)
     }
     case "reduction":
       return { ...expression, of: within(expression.of) };
+    case "ranked":
+      return { ...expression, of: within(expression.of), by: within(expression.by) };
     default:
       return expression satisfies never;
   }

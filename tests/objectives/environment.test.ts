@@ -36,6 +36,7 @@ import {
   scheduled,
   scoreTokens,
   sft,
+  stateText,
 } from "@unitune/objectives";
 import fc from "fast-check";
 import { assertClose, context, idsOf } from "./arbitrary.ts";
@@ -173,7 +174,7 @@ Deno.test("the own state is the world's answer to the own action from the human'
     new Float32Array([1, 0, 0, 0.25, 0, 0.75, 0.75, 0.25, 0]),
   );
   assertEquals(
-    states.description.modelStates("s*"),
+    stateText(states.description.modelStates),
     "(1 - lambda) s*_n + lambda step(s*_{n-1}, argmax pi(s*_{n-1})), where lambda = 0.25",
   );
 });

@@ -104,6 +104,7 @@ import {
   psft,
   reinforce,
   reinforcePlusPlus,
+  rejectionSampling,
   relift,
   replayGrpo,
   rewardModel,
@@ -120,6 +121,7 @@ import {
   sppo,
   squeezed,
   srft,
+  tpo,
   trainingStep,
   uft,
   vespo,
@@ -189,6 +191,7 @@ function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains
     if (name === "psft") return clips;
     return ["ift", "scheduled-sampling"].includes(name) ? ["lambda"] : [];
   }
+  if (data === "triples") return ofPairs;
   if (data === "pairs") return [...ofPairs, ...name === "intuitive-dpo" ? ["lambda"] : []];
   if (data === "labels") {
     const kinds = ["rewards/chosen", "rewards/rejected"];
@@ -197,7 +200,7 @@ function metricsOf({ name, data, trains }: Pick<Entry, "name" | "data" | "trains
   }
   const own: Record<string, string[]> = {
     "online-dpo": ofPairs,
-    "best-of-n": [],
+    ...{ "best-of-n": [], "rejection-sampling": [] },
     ...Object.fromEntries(withoutClip.map((name) => [name, ofRollouts])),
     ...Object.fromEntries(
       ["sdft", "opsd", "sdpo", "gkd"].map((name) => [name, [...ofRollouts, "teacher_agreement"]]),
@@ -502,6 +505,7 @@ for (const entry of objectiveRegistry) {
       assertEquals(models.includes(judge), entry.trains === judge);
     }
     assertEquals(reads("chosen and rejected"), entry.data === "pairs");
+    assertEquals(reads("gold, chosen and rejected"), entry.data === "triples");
     assertEquals(reads("label"), entry.data === "labels");
     assertEquals(reads("step labels"), entry.data === "steps");
     assertEquals(
@@ -527,6 +531,8 @@ Deno.test("defaults that a paper or TRL states are the stated ones", () => {
     dpo: { beta: 0.1, labelSmoothing: 0 },
     // arXiv 2405.14734 takes 2 to 10, TRL's CPOConfig 2 for SimPO's paper settings.
     simpo: { beta: 2 },
+    // TRL's TPOConfig.
+    tpo: { beta: 0.01, goldWeight: 1, targetMargin: 0.5 },
     // arXiv 2402.01306, and TRL's KTOConfig.
     kto: { beta: 0.1 },
     // arXiv 2403.07691, and TRL's ORPOConfig.
@@ -576,7 +582,12 @@ Deno.test("a row's defaults are those of its function", () => {
     ...{ discopop: discopop(), "dpo-norm": dpoNorm(), "ld-dpo": ldDpo(), wpo: wpo() },
     ...{ rpo: rpo(), mpo: mpo(), "intuitive-dpo": intuitiveDpo(nobody), orpo: orpo() },
     ...{ simpo: simpo(), "alpha-po": alphaPreference(), cpo: cpo() },
-    ...{ "reward-model": rewardModel(), kto: kto(), "apo-zero-unpaired": apoZeroUnpaired() },
+    ...{
+      "reward-model": rewardModel(),
+      tpo: tpo(),
+      kto: kto(),
+      "apo-zero-unpaired": apoZeroUnpaired(),
+    },
     ...{ "bco-unpaired": bcoUnpaired(), "process-reward-model": processRewardModel() },
     ...{ reinforce: reinforce(), "reinforce-plus-plus": reinforcePlusPlus(), rloo: rloo() },
     ...{
@@ -588,7 +599,8 @@ Deno.test("a row's defaults are those of its function", () => {
       gspo: gspo(),
     },
     ...{ cispo: cispo(), "max-rl": maxRlGradient(), "intuitive-grpo": intuitiveGrpo() },
-    ...{ "online-dpo": onlineDpo(), "best-of-n": bestOfN(), ppo: ppo({ values: "precomputed" }) },
+    ...{ "online-dpo": onlineDpo(), "best-of-n": bestOfN() },
+    ...{ "rejection-sampling": rejectionSampling(), ppo: ppo({ values: "precomputed" }) },
     ...{ nft: nft(), "weighted-reinforce": weightedReinforce(), dppo: dppo() },
     ...{ "on-policy-distillation": onPolicyDistillation(nobody), luffy: luffy() },
     ...{ "rl-plus": rlPlus(), hpt: hpt(), srft: srft(), chord: chord() },

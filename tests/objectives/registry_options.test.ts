@@ -52,6 +52,10 @@ const rows: readonly Row[] = [
   ["beta", positive, 2, "simpo"],
   ["targetMargin", nonNegative, "half of beta", "simpo"],
   ["targetMargin", nonNegative, 0, "reward-model"],
+  ["pairLoss", "sigmoid | hinge | ipo | length-mean", "sigmoid", "tpo"],
+  ["beta", positive, 0.01, "tpo"],
+  ["targetMargin", nonNegative, 0.5, "tpo"],
+  ["goldWeight", nonNegative, 1, "tpo"],
   ["lastStepOnly", "true or false", false, "process-reward-model"],
   [
     "clipRange",
@@ -64,7 +68,8 @@ const rows: readonly Row[] = [
     "groupSize",
     "a whole number, at least 2",
     8,
-    "rloo grpo replay-grpo grpo-kl dapo dr-grpo gspo cispo max-rl intuitive-grpo best-of-n nft dppo luffy " +
+    "rloo grpo replay-grpo grpo-kl dapo dr-grpo gspo cispo max-rl intuitive-grpo best-of-n " +
+    "rejection-sampling nft dppo luffy " +
     "rl-plus hpt srft chord chord-mu relift interleaved uft prefix-rft sdpo luspo " +
     "gspo-token sapo vespo gmpo gdpo high-entropy-dapo adaptive-entropy-grpo masked-grpo a-star-po",
   ],
@@ -108,6 +113,8 @@ const rows: readonly Row[] = [
   ["driftWeight", nonNegative, 0.001, "dppo"],
   ["discount", share, 0, "on-policy-distillation minillm"],
   ["givenShare", share, 0.5, "gkd"],
+  ["givenAnswers", "data | teacher", "data", "gkd"],
+  ["passingReward", "a finite number", 1, "rejection-sampling"],
   ["earlyGain", nonNegative, 0.5, "iw-opd"],
   ["entropyWeight", nonNegative, 0.001, "luffy rl-plus hpt relift interleaved prefix-rft"],
   ["demonstrationTurns", "a whole number, at least 1", 2, "interleaved"],

@@ -2,20 +2,25 @@
  * The form of UPGE in plain numbers: what an objective says of its gradient, evaluated from the
  * policy's probabilities and from the evidence that was collected, without any code of its loss.
  */
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   add,
+  concat,
   exp,
   leafPaths,
   logSoftmax,
   mul,
   neg,
+  notEqual,
   slice,
   softmax,
+  stopGradient,
   sum,
   takeAlongAxis,
   type Tensor,
   tensor,
+  unsqueeze,
+  where,
 } from "@unitune/core";
 import {
   type AnswerSide,
@@ -26,6 +31,8 @@ import {
   type Pointwise,
   type Quantity,
   type Reduction,
+  type State,
+  type StateAnswer,
   tokenLogProbs,
   type TokenOwner,
 } from "@unitune/objectives";
@@ -57,7 +64,11 @@ function partsOf(collected: unknown, side: AnswerSide = "single"): [AnswerSide, 
   if (Array.isArray(collected)) return collected.flatMap((part) => partsOf(part));
   assert(typeof collected === "object" && collected !== null);
   if ("chosen" in collected && "rejected" in collected) {
-    return [["chosen", collected.chosen], ["rejected", collected.rejected]];
+    return [
+      ["chosen", collected.chosen],
+      ["rejected", collected.rejected],
+      ..."gold" in collected ? [["gold", collected.gold] satisfies [AnswerSide, unknown]] : [],
+    ];
   }
   return [[side, collected]];
 }
@@ -157,6 +168,7 @@ async function answersOf(
       p_old: await log("oldLogProbs"),
       p_ref: pRef,
       A: await table("advantages"),
+      r: await table("rewards"),
       H_bt: await rowsOf(neg(sum(mul(all, logProbs), { axes: [-1] }))),
       collision: await rowsOf(sum(mul(all, all), { axes: [-1] })),
       M_b: tableOf(p, () => NaN),
@@ -274,6 +286,14 @@ function valueOf(expression: Expression, place: Place): Table {
       }
       return tableOf(seen, reductions[operation](valueOf(of, place), seen, by.constant));
     }
+    case "ranked": {
+      const [values, own] = [valueOf(expression.of, place), valueOf(expression.by, place)];
+      // The values of an answer are the same at all of its tokens.
+      const sorted = values.map((_, b) => at(values, b, 0)).toSorted((a, b) => a - b);
+      const first = own.map((_, b) => at(own, b, 0));
+      const ranks = first.map((x) => first.filter((other) => other < x).length);
+      return tableOf(seen, (b) => sorted[ranks[b] ?? NaN] ?? NaN);
+    }
     default:
       return expression satisfies never;
   }
@@ -313,8 +333,6 @@ export interface Evaluated {
   readonly collected: unknown;
   readonly sides: readonly (readonly [AnswerSide, unknown])[];
   readonly answers: readonly Answers[];
-  /** Whether the states of each part are the prefixes of its answers. */
-  readonly arePrefixes: readonly boolean[];
 }
 
 /** Evaluates an objective's answers at the parameters of a world. */
@@ -331,36 +349,79 @@ export async function evaluated<B>(parts: Parts<B>, world: World): Promise<Evalu
     assert(embeddings !== undefined, "there are states of each part");
     return answersOf(side, logSoftmax(model.predict(embeddings).logits()), rates);
   }));
-  const arePrefixes = await Promise.all(sides.map(async ([, part], i) => {
-    const ids = leafNamed(part, "ids");
-    assert(ids !== undefined);
-    const prefixes = await model.embed(slice(ids, 1, 0, -1)).data();
-    const own = await states[i]?.data() ?? [];
-    return prefixes.every((x, k) => x === own[k]);
-  }));
-  return { collected, sides, answers, arePrefixes };
+  return { collected, sides, answers };
+}
+
+type Side = Evaluated["sides"][number];
+
+/** The part whose answers a state is of, where a term is of a side. */
+function partOfState(of: StateAnswer, side: AnswerSide, sides: readonly Side[]): unknown {
+  const named: Readonly<Record<StateAnswer, readonly AnswerSide[]>> = {
+    demonstrated: ["gold", "chosen", "single"],
+    chosen: ["chosen"],
+    rejected: ["rejected"],
+    own: [side],
+  };
+  const found = named[of].flatMap((name) => sides.filter(([own]) => own === name))[0];
+  assert(found !== undefined, `there is no answer ${of}`);
+  assert((of === "own") <= (leafNamed(found[1], "oldLogProbs") !== undefined), "it is sampled");
+  return found[1];
+}
+
+/**
+ * The embeddings of a state, from the tokens of answers and a model: with the gradient that the state
+ * has, and own tokens that the model as it is at the start predicts.
+ */
+function embeddingsOf(
+  state: State,
+  { side, sides, model, start }: {
+    readonly side: AnswerSide;
+    readonly sides: readonly Side[];
+    readonly model: Model;
+    readonly start: Model;
+  },
+): Tensor {
+  // Without keys there is no noise.
+  if (state.kind === "noisy") return embeddingsOf(state.state, { side, sides, model, start });
+  const part = partOfState(state.of, side, sides);
+  const [ids, mask] = [leafNamed(part, "ids"), leafNamed(part, "mask")];
+  assert(ids !== undefined && mask !== undefined && state.kind !== "end");
+  const read = slice(ids, 1, 0, -1);
+  const prefix = model.embed(read);
+  // Without keys, nothing is replaced.
+  if (state.kind !== "mixed") return prefix;
+  assertEquals(state.own, { token: "argmax", at: "prefix", isAction: false });
+  const predicted = start.predict(start.embed(read)).argmax();
+  const own = concat([slice(read, 1, 0, 1), slice(predicted, 1, 0, -1)], 1);
+  const { share } = state;
+  assert(typeof share === "number");
+  const mix = add(mul(prefix, 1 - share), mul(model.embed(own), share));
+  const isAnswer = unsqueeze(notEqual(slice(mask, 1, 0, -1), 0), -1);
+  return where(isAnswer, state.embeddings === "live" ? mix : stopGradient(mix), prefix);
 }
 
 /**
  * A function with the gradient that an objective's terms in the form of UPGE say: the sum over
- * tokens of `-mask (1 / denominator) advantage p_t`, all but the last factor being numbers.
+ * tokens of `-mask (1 / denominator) advantage p_t`, all but the last factor being numbers. The last
+ * is the probability at the state that the term says.
  */
 export function claimedLoss<B>(
-  parts: Parts<B>,
-  { collected, sides, answers }: Evaluated,
+  { policy }: Pick<Parts<B>, "policy">,
+  { sides, answers }: Evaluated,
   terms: readonly LearnedTerm[],
+  world: Pick<World, "params">,
 ): (params: Parameters) => Tensor {
   const weights = terms.map((term) => ({
-    place: answers.findIndex(({ side }) => side === term.side),
+    term,
+    part: sides.find(([side]) => side === term.side)?.[1],
     by: tensor(coefficients(term, answers), { dtype: "f64" }),
   }));
+  const start = modelOf(policy, world.params);
   return (params) => {
-    const model = modelOf(parts.policy, params);
-    const states = statesOf(parts, collected, params);
-    const losses = weights.map(({ place, by }) => {
-      const [embeddings, side] = [states[place], sides[place]];
-      assert(embeddings !== undefined && side !== undefined);
-      const p = exp(tokenLogProbs(model.predict(embeddings).logits(), targetsOf(side[1])));
+    const model = modelOf(policy, params);
+    const losses = weights.map(({ term: { likelihood, side }, part, by }) => {
+      const embeddings = embeddingsOf(likelihood, { side, sides, model, start });
+      const p = exp(tokenLogProbs(model.predict(embeddings).logits(), targetsOf(part)));
       return neg(sum(mul(by, p)));
     });
     return losses.reduce((a, b) => add(a, b));

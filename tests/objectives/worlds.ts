@@ -27,6 +27,7 @@ import {
   type ScoredLabelledAnswers,
   type ScoredPairs,
   type ScoredRollouts,
+  type ScoredTriples,
   scoreTokens,
   type ValueScores,
 } from "@unitune/objectives";
@@ -51,6 +52,7 @@ export interface World {
   readonly reference: Parameters;
   readonly demonstrations: ScoredDemonstrations;
   readonly pairs: ScoredPairs;
+  readonly triples: ScoredTriples;
   readonly labels: ScoredLabelledAnswers;
   readonly steps: LabelledSteps & ScoredDemonstrations;
   readonly rollouts: ScoredRollouts & Required<ValueScores> & Required<Guided> & RewardParts;
@@ -172,6 +174,7 @@ export function worldOf(
       privileged: { ids: rollouts.ids, mask: rollouts.mask, temperature },
     },
     steps: { ...scored(), labels: tensor(table((b, t) => (b + t) % 2), { dtype }) },
+    triples: { chosen: scored(), rejected: scored(), gold: scored() },
   };
 }
 
@@ -222,6 +225,10 @@ export function entriesOf(
         case "pairs": {
           const objective: Objective<ScoredPairs> = entry.make(options, models);
           return f({ policy, objective, batch: world.pairs });
+        }
+        case "triples": {
+          const objective: Objective<ScoredTriples> = entry.make(options, models);
+          return f({ policy, objective, batch: world.triples });
         }
         case "labels": {
           const objective: Objective<ScoredLabelledAnswers> = entry.make(options, models);

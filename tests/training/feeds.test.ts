@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { key, type Tensor, tensor, wasm } from "@unitune/core";
 import { decodeTree, encodeTree } from "@unitune/models";
-import { sft, unsolvedTurns } from "@unitune/objectives";
+import { drawnTurns, sft, unsolvedTurns } from "@unitune/objectives";
 import {
   dataOf,
   demonstrationForm,
@@ -28,9 +28,8 @@ import { groupAt, groupScore, replayOf } from "../../training/feeds/replay.ts";
 import { answeredPrompt } from "../../training/sampling/answers.ts";
 import { createScorer } from "../../training/sampling/scorer.ts";
 
-const settings = trainSettings({
-  ...{ objective: "relift", examples: 64, layers: 1, heads: 1, width: 8 },
-});
+const sized = { objective: "relift", examples: 64, layers: 1, heads: 1, width: 8 };
+const settings = trainSettings(sized);
 const prepared = await prepareTasks([settings]);
 const { model, tokenizer } = prepared;
 const { train, longestAnswer } = dataOf(prepared.stages[0]?.data ?? never(), "rollouts");
@@ -125,6 +124,71 @@ Deno.test("the others of a group are sampled by the policy before the stage, or 
   const between = await answersBy({ referenceShare: 0.5 });
   assertNotEquals(between, ofReference);
   assertNotEquals(between, ofPolicy);
+});
+
+Deno.test("a teacher of another size answers in its turns, and all of its tokens are given", async () => {
+  const silent: TextReward = { name: "silent", reads: [], score: eachAnswer(() => 0) };
+  const { model: taller } = await prepareTasks([trainSettings({ ...sized, width: 16 })]);
+  const answersBy = async (share: number, width: number) => {
+    const teacher = width === 16
+      ? { model: taller, params: taller.init(key(3)) }
+      : { model, params: start.policy };
+    using feed = rolloutFeed(
+      {
+        ...{ ...sizes, groupSize: 1, prompts, epochs: 1 },
+        rewards: [{ reward: silent, weight: 1 }],
+        guidance: { kind: "turns", turns: drawnTurns({ share, author: "teacher" }) },
+      },
+      model,
+      tokenizer,
+      { ...reference, start: { ...start, teacher } },
+      unscored,
+    );
+    const { batches: [batch = never()], samples, metrics, cost } = await feed.next(
+      start.policy,
+      feed.empty,
+      0,
+    );
+    return {
+      ids: await batch.ids.data(),
+      given: await batch.given?.data(),
+      mask: await batch.mask.data(),
+      samples: samples.length,
+      isGiven: await metrics["given_answers"]?.item(),
+      passes: cost.forwardTokens / cost.backwardTokens,
+    };
+  };
+  const [own, asItself, taught] = [
+    await answersBy(0, 8),
+    await answersBy(1, 8),
+    await answersBy(1, 16),
+  ];
+  assertEquals([own.isGiven, own.samples], [0, 4]);
+  assertEquals(own.given, new Float32Array(own.mask.length));
+  for (const { given, mask, isGiven, samples, passes } of [asItself, taught]) {
+    assertEquals([isGiven, samples], [1, 0]);
+    assertEquals(given, mask);
+    // It samples, the policy scores, and learns.
+    assertEquals(passes, 3);
+  }
+  // A teacher that is the policy says what the policy would have said.
+  assertEquals(asItself.ids, own.ids);
+  assertNotEquals(taught.ids, own.ids);
+  assertThrows(
+    () =>
+      rolloutFeed(
+        {
+          ...{ ...sizes, groupSize: 1, prompts, epochs: 1, rewards: [] },
+          guidance: { kind: "turns", turns: drawnTurns({ author: "teacher" }) },
+        },
+        model,
+        tokenizer,
+        reference,
+        unscored,
+      ),
+    RangeError,
+    "there is no teacher",
+  );
 });
 
 Deno.test("groups of equal rewards are replaced by the best of earlier ones, in proportion to their scores", () => {

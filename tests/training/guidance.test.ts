@@ -60,6 +60,12 @@ Deno.test("each answer has its author: a model behind the tokens that are given,
     ["reference"],
   ]);
   assertEquals(planned(undefined, { others: "mixture" })[1], ["mixture"]);
+  const taught: Guidance = { kind: "turns", turns: drawnTurns({ author: "teacher" }) };
+  assertEquals(planned(taught), own);
+  assertEquals(planned(taught, { isGiven: true })[3], ["teacher"]);
+  // So prompts need no right answers.
+  assertEquals(answerUse(taught), undefined);
+  assertThrows(() => drawnTurns({ author: JSON.parse('"a parent"') }), RangeError, "author");
   assertEquals(planned({ kind: "hint", rows: "all", share: of(0.5) }), [
     ["policy", b],
     ["policy", b],

@@ -202,6 +202,8 @@ function trainedOn({ stages, tokenizer }: PreparedRun): Set<string> {
         const { ids, mask } = data.source.row(i);
         add(ids.slice(0, mask.indexOf(true)));
       }
+    } else if (data.kind === "triples") {
+      for (const { gold: { ids, mask } } of data.train) add(ids.slice(0, mask.indexOf(true)));
     } else if (data.kind !== "steps") {
       for (const { prompt } of data.kind === "pairs" ? data.train : data.pairs) add(prompt);
     }
@@ -211,7 +213,7 @@ function trainedOn({ stages, tokenizer }: PreparedRun): Set<string> {
 
 Deno.test("no prompt that is kept aside is trained on, by any kind of objective", async () => {
   for (const dataSeed of [0, 1, 2]) {
-    const kinds = ["sft", "dpo", "reward-model", "kto", "grpo", "ppo"] as const;
+    const kinds = ["sft", "dpo", "tpo", "reward-model", "kto", "grpo", "ppo"] as const;
     const stages = kinds.map((objective) =>
       trainSettings({ objective, dataSeed, examples: 3000, noise: 0.1 })
     );

@@ -87,13 +87,15 @@ Deno.test("stages on every kind of data train, and go on from memory to the same
     stage({ objective: "grpo-kl", groupSize: 2, rewards: "verifier+0.1*reward-model" }),
     stage({ objective: "ppo", rolloutEpochs: 2 }),
     stage({ objective: "timid-sft", courage: 0.25 }),
+    stage({ objective: "tpo", goldWeight: 0.5 }),
+    stage({ objective: "rejection-sampling", groupSize: 2, passingReward: 0 }),
   ];
   const prepared = await prepareTasks(stages);
   assertEquals(
     prepared.stages.map(({ data }) => data.kind),
     [
       ...["demonstrations", "demonstrations", "pairs", "pairs", "pairs", "labels"],
-      ...["rollouts", "rollouts", "demonstrations"],
+      ...["rollouts", "rollouts", "demonstrations", "triples", "rollouts"],
     ],
   );
   await checkStages({ stages, prepared });

@@ -28,6 +28,8 @@ import {
   type TableForm,
   type TableStore,
   textMark,
+  tripleFit,
+  tripleTable,
 } from "@unitune/training";
 import { byteTokenizer, type EncodedSequence } from "@unitune/models";
 
@@ -39,6 +41,11 @@ const examples: fc.Arbitrary<Example[]> = fc.array(fc.record({
   prompt: said("user"),
   chosen: said("assistant"),
   rejected: fc.string({ maxLength: 6 }).map((content) => [{ role: "assistant", content }] as const),
+  triple: fc.record({
+    gold: said("assistant"),
+    chosen: said("assistant"),
+    rejected: said("assistant"),
+  }),
   columns: fc.dictionary(fc.string(), fc.jsonValue()).map((columns) =>
     JSON.parse(JSON.stringify(columns))
   ),
@@ -90,7 +97,13 @@ Deno.test("fitted rows of each kind are the same from bytes as from a list", asy
         stepTable,
         (add) => fitInto(answers, context, stepsFit(tokenizer, ";")(context), add),
       );
-    for (const make of [pairs, candidates, labels, prompts, steps]) {
+    const triples = (tables: TableStore) =>
+      kept(
+        tables,
+        tripleTable,
+        (add) => fitInto(examples, context, tripleFit(tokenizer, context), add),
+      );
+    for (const make of [pairs, triples, candidates, labels, prompts, steps]) {
       assertEquals<unknown>(await make(memoryTables), await make(listTables));
     }
     const { rows, summary } = await labels(listTables);

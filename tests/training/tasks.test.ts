@@ -1,17 +1,24 @@
-import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertNotEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
+  dataOf,
   generateTasks,
   integerFrom,
+  mistakeFor,
+  mistakeIn,
+  prepareTasks,
   randomStream,
   type Reach,
   shuffled,
+  silentWatch,
   taskConversation,
   taskDataset,
   type TaskExample,
+  taskMaterial,
   tasks,
   tasksNamed,
   textMark,
+  trainSettings,
   verifyAnswer,
 } from "@unitune/training";
 
@@ -131,6 +138,37 @@ Deno.test("pick has many right answers, and training shows them", () => {
       assertGreater(right.length, 9);
     }),
   );
+});
+
+Deno.test("a mistake in a mistake is another wrong answer, whatever the task", () => {
+  fc.assert(fc.property(fc.integer(), fc.constantFrom(...tasks), (seed, task) => {
+    const example = { task: task.name, ...task.generate(randomStream(seed), "trained") };
+    const mistake = mistakeFor(example, randomStream(seed, 1));
+    const worse = mistakeIn(example, mistake, randomStream(seed, 2));
+    assert(!verifyAnswer(example, mistake) && !verifyAnswer(example, worse));
+    assertNotEquals(worse, mistake);
+  }));
+});
+
+Deno.test("each example of the tasks is a triple: right, wrong, worse; the wrong way round by noise", async () => {
+  const settings = trainSettings({ objective: "tpo", examples: 64, noise: 0.5 });
+  const { examples, dataset } = taskMaterial(settings, silentWatch);
+  assertEquals(dataset.train.length, 64);
+  let noisy = 0;
+  for (const [example = fail()] of examples.train) {
+    const { isRight = fail, triple = fail() } = example;
+    const [gold = "", chosen = "", rejected = ""] = [triple.gold, triple.chosen, triple.rejected]
+      .map(([message]) => message?.content ?? fail());
+    assert(!isRight(chosen));
+    assertNotEquals(chosen, rejected);
+    // Of wrong gold answers, the rejected one is right.
+    assertEquals(isRight(rejected), !isRight(gold));
+    noisy += Number(!isRight(gold));
+  }
+  assert(10 < noisy && noisy < 54, `${noisy} of 64`);
+  const { stages: [stage = fail()] } = await prepareTasks([settings]);
+  const { train, validation } = dataOf(stage.data, "triples");
+  assertEquals([train.length, validation.length > 0], [64, true]);
 });
 
 function fail(): never {

@@ -163,6 +163,21 @@ export function answeredConversations(
 }
 
 /**
+ * The conversations of an example that has three answers: its prompt with each of them.
+ *
+ * @param example The example.
+ * @returns The conversations; none of an example with fewer answers.
+ */
+export function tripleConversations({ prompt, triple }: Example): readonly RowConversation[] {
+  if (triple === undefined) return [];
+  const { gold, chosen, rejected } = triple;
+  return [gold, chosen, rejected].map((answer) => ({
+    messages: [...prompt, ...answer],
+    learnedFrom: prompt.length,
+  }));
+}
+
+/**
  * The conversation of an example whose prompt the model answers itself: nothing of it is learned.
  *
  * @param example The example.

@@ -61,7 +61,7 @@ export interface Conversation extends RowDetails {
   readonly learnedFrom?: number;
 }
 
-/** A preference: two answers to a prompt. */
+/** A preference: two answers to a prompt, and perhaps a gold one beside them. */
 export interface Pair extends RowDetails {
   /** The messages of the prompt. */
   readonly prompt: readonly ChatMessage[];
@@ -69,6 +69,8 @@ export interface Pair extends RowDetails {
   readonly chosen: readonly ChatMessage[];
   /** The other answer. */
   readonly rejected: readonly ChatMessage[];
+  /** An answer that is good whatever the other two are (default: none is known). */
+  readonly gold?: readonly ChatMessage[];
 }
 
 /** An answer with a label. */
@@ -229,7 +231,10 @@ export function detailsOf({ rendering, source }: RowDetails): RowDetails {
 export function messagesOf(row: Rows[RowKind]): readonly ChatMessage[] {
   if ("text" in row) return [];
   if ("messages" in row) return row.messages;
-  if ("chosen" in row) return [...row.prompt, ...row.chosen, ...row.rejected];
+  if ("chosen" in row) {
+    const { prompt, chosen, rejected, gold = [] } = row;
+    return [...prompt, ...chosen, ...rejected, ...gold];
+  }
   if ("answers" in row) return [...row.prompt, ...row.answers.flatMap(({ answer }) => answer)];
   return "completion" in row ? [...row.prompt, ...row.completion] : row.prompt;
 }

@@ -42,6 +42,12 @@ export interface EncodedPair {
   readonly rejected: EncodedSequence;
 }
 
+/** A pair and a gold answer to its prompt as tokens. */
+export interface EncodedTriple extends EncodedPair {
+  /** The prompt and the gold answer. */
+  readonly gold: EncodedSequence;
+}
+
 /** An answer with a label as tokens. */
 export interface EncodedLabel {
   /** The prompt and the answer, which is learned. */
@@ -98,6 +104,16 @@ export type StageData =
     readonly longest: number;
     /** Validation rows. */
     readonly validation: readonly EncodedPair[];
+  }
+  | {
+    /** Preferences, each with a gold answer. */
+    readonly kind: "triples";
+    /** Training rows. */
+    readonly train: RowTable<EncodedTriple>;
+    /** The tokens of the longest sequence of a training row. */
+    readonly longest: number;
+    /** Validation rows. */
+    readonly validation: readonly EncodedTriple[];
   }
   | {
     /** Labels. */
@@ -272,6 +288,16 @@ export function isKnownAnswer(
   return (answer) => answer === content || answer === knownAnswer(tokenizer, sequence).text;
 }
 
+/** Three answers to a prompt. */
+export interface TripleMessages {
+  /** A good answer. */
+  readonly gold: readonly ChatMessage[];
+  /** Another answer, which is preferred to the third. */
+  readonly chosen: readonly ChatMessage[];
+  /** The third answer. */
+  readonly rejected: readonly ChatMessage[];
+}
+
 /** A row of any kind, as what can be made of it: a question, and answers where it has any. */
 export interface Example extends RowDetails {
   /** The prompt. */
@@ -280,6 +306,8 @@ export interface Example extends RowDetails {
   readonly chosen?: readonly ChatMessage[];
   /** Another answer. */
   readonly rejected?: readonly ChatMessage[];
+  /** Three answers, where the row has as many. */
+  readonly triple?: TripleMessages;
   /** The columns that rewards may read. */
   readonly columns: Readonly<Record<string, unknown>>;
   /** Tells whether an answer is right (default: only the chosen one is). */
@@ -300,7 +328,8 @@ function columnsOf(
 /**
  * A row as an example; undefined where it has no last answer to ask for. Of answers with scores, the
  * first of the highest score is preferred to the first of the lowest, if that is lower
- * (Self-Rewarding Language Models, arXiv 2401.10020, section 2.4).
+ * (Self-Rewarding Language Models, arXiv 2401.10020, section 2.4). In a triple the highest is gold,
+ * and the next one is preferred to the lowest (TPO, arXiv 2405.16681, section 4).
  *
  * @param row A row of a dataset.
  * @returns The example.
@@ -328,17 +357,25 @@ export function exampleOf(row: Rows[RowKind]): Example | undefined {
     return { prompt, chosen, columns: columnsOf(row, chosen), ...details };
   }
   if ("chosen" in row) {
-    const { prompt, chosen, rejected } = row;
-    return { prompt, chosen, rejected, columns: columnsOf(row, chosen), ...details };
+    const { prompt, chosen, rejected, gold } = row;
+    return {
+      ...{ prompt, chosen, rejected, columns: columnsOf(row, chosen), ...details },
+      ...gold !== undefined && { triple: { gold, chosen, rejected } },
+    };
   }
   if ("answers" in row) {
     const { prompt, answers } = row;
-    const best = answers.reduce((best, own) => own.score > best.score ? own : best);
+    const [best, ...others] = answers.toSorted((a, b) => b.score - a.score);
+    if (best === undefined) return undefined;
     const worst = answers.reduce((worst, own) => own.score < worst.score ? own : worst);
+    const [next] = others;
     return {
       prompt,
       chosen: best.answer,
       ...worst.score < best.score && { rejected: worst.answer },
+      ...next !== undefined && worst.score < next.score && {
+        triple: { gold: best.answer, chosen: next.answer, rejected: worst.answer },
+      },
       columns: columnsOf(row, best.answer),
       ...details,
     };
@@ -485,6 +522,55 @@ function pairOf(
   return isSameSequence(a.row, b.row)
     ? { skipped: "equal" }
     : { row: { ...parts, chosen: a.row, rejected: b.row } };
+}
+
+/**
+ * Fits examples as triples into a context.
+ *
+ * @param tokenizer The tokenizer.
+ * @param context The tokens that the model sees.
+ * @returns The function that fits an example; undefined where it has no three answers.
+ */
+export function tripleFit(
+  tokenizer: Tokenizer,
+  context: number,
+): (example: Example) => RowFit<EncodedTriple> | undefined {
+  const most = encodedTokens(context);
+  return (example) => {
+    const { triple } = example;
+    if (triple === undefined) return undefined;
+    const fitted = (answer: readonly ChatMessage[]) =>
+      fitOne(answerOf(tokenizer, example, answer, most), context);
+    const [gold, chosen, rejected] = [
+      fitted(triple.gold),
+      fitted(triple.chosen),
+      fitted(triple.rejected),
+    ];
+    const all = [gold, chosen, rejected];
+    const largest = (of: (fit: RowFit<EncodedSequence>) => number) =>
+      all.reduce((most, fit) => Math.max(most, of(fit)), 0);
+    return {
+      made: tripleOf(gold.made, chosen.made, rejected.made),
+      isCut: all.some(({ isCut }) => isCut),
+      least: largest(({ least }) => least),
+      whole: largest(({ whole }) => whole),
+      length: largest(({ length }) => length),
+    };
+  };
+}
+
+/** A triple from its three answers, or why there is none. */
+function tripleOf(
+  gold: RowFit<EncodedSequence>["made"],
+  chosen: RowFit<EncodedSequence>["made"],
+  rejected: RowFit<EncodedSequence>["made"],
+): RowFit<EncodedTriple>["made"] {
+  if ("skipped" in gold || "skipped" in chosen || "skipped" in rejected) {
+    return { skipped: "no room" };
+  }
+  return isSameSequence(chosen.row, rejected.row)
+    ? { skipped: "equal" }
+    : { row: { gold: gold.row, chosen: chosen.row, rejected: rejected.row } };
 }
 
 /**

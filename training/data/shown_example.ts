@@ -40,6 +40,12 @@ function partsOf(data: StageData): readonly Part[] {
     }
     case "pairs":
       return [...data.train.slice(0, 1)].flatMap(sidesOf);
+    case "triples":
+      return [...data.train.slice(0, 1)].flatMap(({ gold, chosen, rejected }) => [
+        { title: "gold answer", sequence: gold },
+        { title: "preferred answer", sequence: chosen },
+        { title: "rejected answer", sequence: rejected },
+      ]);
     case "labels":
       return [
         ...[...data.train.slice(0, 1)].map(({ sequence, label }) => ({
@@ -86,7 +92,7 @@ function linesOf(tokenizer: Tokenizer, sequence: EncodedSequence): readonly stri
 
 /**
  * The first training example of a stage, token by token: place, id, whether the token is given or
- * learned, and its text. Of a pair, both answers are shown; of a packed row, every example; of
+ * learned, and its text. Of a pair or a triple, all answers are shown; of a packed row, every example; of
  * rollouts, the prompt.
  *
  * @param tokenizer The tokenizer.

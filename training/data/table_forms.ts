@@ -6,7 +6,13 @@
 
 import type { EncodedSequence } from "@unitune/models";
 import type { Source } from "./dataset.ts";
-import type { EncodedLabel, KnownSizes, PairParts, TrainingPrompt } from "./examples.ts";
+import type {
+  EncodedLabel,
+  EncodedTriple,
+  KnownSizes,
+  PairParts,
+  TrainingPrompt,
+} from "./examples.ts";
 import { type FitCounts, isFitCounts } from "./fit.ts";
 import { readSequence, type RecordReader, type RecordWriter, writeSequence } from "./records.ts";
 import type { EncodedSteps } from "./steps.ts";
@@ -47,6 +53,18 @@ export const pairTable: TableForm<PairParts, FitCounts> = fittedForm({
       ...content !== undefined && { content },
     };
   },
+});
+
+/** Triples. */
+export const tripleTable: TableForm<EncodedTriple, FitCounts> = fittedForm({
+  write({ gold, chosen, rejected }, to) {
+    for (const sequence of [gold, chosen, rejected]) writeSequence(to, sequence);
+  },
+  read: (from) => ({
+    gold: readSequence(from),
+    chosen: readSequence(from),
+    rejected: readSequence(from),
+  }),
 });
 
 /** Answers with labels. */

@@ -9,6 +9,7 @@ import type { Example } from "./examples.ts";
 import {
   generateTasks,
   mistakeFor,
+  mistakeIn,
   reformatted,
   taskConversation,
   taskDataset,
@@ -28,25 +29,34 @@ import { GOLD, verifierReward } from "../rewards/rewards.ts";
 import type { TrainSettings } from "../settings.ts";
 import type { Exam } from "./splits.ts";
 
-/** Examples of the built-in tasks: each has a mistake beside its answer. */
+/** Examples of the built-in tasks: each has a mistake beside its answer, and a worse one. */
 function taskExamples(examples: readonly TaskExample[], seed: number): Example[] {
   const said = (role: "user" | "assistant", content: string) => [{ role, content }];
-  return examples.map((example, i) => ({
-    prompt: said("user", example.prompt),
-    chosen: said("assistant", example.completion),
+  return examples.map((example, i) => {
+    const mistake = mistakeFor(example, randomStream(seed, REJECTED, i));
+    const prompt = said("user", example.prompt);
+    const chosen = said("assistant", example.completion);
     // Where noise has put a wrong answer first, the preference is the wrong way round, too.
-    rejected: said(
-      "assistant",
-      example.intended ?? mistakeFor(example, randomStream(seed, REJECTED, i)),
-    ),
-    columns: { [GOLD]: example.completion },
-    isRight: (answer: string) => verifyAnswer(example, answer),
-  }));
+    const rejected = said("assistant", example.intended ?? mistake);
+    return {
+      ...{ prompt, chosen, rejected },
+      triple: {
+        gold: chosen,
+        chosen: said("assistant", mistake),
+        rejected: example.intended === undefined
+          ? said("assistant", mistakeIn(example, mistake, randomStream(seed, WORSE, i)))
+          : rejected,
+      },
+      columns: { [GOLD]: example.completion },
+      isRight: (answer: string) => verifyAnswer(example, answer),
+    };
+  });
 }
 
 /** The streams of a data seed for what is added to the generated examples. */
 const NOISE = 1;
 const REJECTED = 2;
+const WORSE = 3;
 
 /** The settings that the built-in tasks read. */
 export type TaskSettings = Pick<
@@ -56,7 +66,7 @@ export type TaskSettings = Pick<
 
 /**
  * Bytes of memory of an example of the built-in tasks, whatever it is learned by: its texts, its
- * mistake, and the tokens and masks of both answers, measured as the heap's growth.
+ * mistakes, and the tokens and masks of all answers, measured as the heap's growth.
  */
 const EXAMPLE_BYTES = 2500;
 

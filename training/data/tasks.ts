@@ -289,14 +289,35 @@ export function verifyAnswer({ task, prompt }: TaskExample, answer: string): boo
  * ```
  */
 export function mistakeFor(example: TaskExample, random: Random): string {
+  return mistakeIn(example, example.intended ?? example.completion, random);
+}
+
+/**
+ * Makes another answer wrong by a likely mistake, or an answer that is wrong still worse.
+ *
+ * @param example The example.
+ * @param answer An answer to its prompt.
+ * @param random The source that chooses among several mistakes.
+ * @returns A wrong answer, and another one.
+ *
+ * @example
+ * ```ts
+ * import { mistakeIn, randomStream, verifyAnswer } from "@unitune/training";
+ * import { assert } from "@std/assert";
+ *
+ * const example = { task: "add", prompt: "add 12+7", completion: "19" };
+ * const worse = mistakeIn(example, "20", randomStream(1));
+ * assert(["21", "10", "30"].includes(worse) && !verifyAnswer(example, worse));
+ * ```
+ */
+export function mistakeIn(example: TaskExample, answer: string, random: Random): string {
   const task = tasks.find(({ name }) => name === example.task);
-  const right = example.intended ?? example.completion;
   // A word such as "aa" has no other mistake; an additional letter is always one.
   const slips = [
-    ...shuffled(random, task?.slips(random, example.prompt, right) ?? []),
-    right + "a",
+    ...shuffled(random, task?.slips(random, example.prompt, answer) ?? []),
+    answer + "a",
   ];
-  return slips.find((slip) => !verifyAnswer(example, slip)) ?? "";
+  return slips.find((slip) => slip !== answer && !verifyAnswer(example, slip)) ?? "";
 }
 
 /**

@@ -14,9 +14,11 @@ import type {
   ScoredDemonstrations,
   ScoredLabelledAnswers,
   ScoredPairs,
+  ScoredTriples,
+  Triples,
 } from "@unitune/objectives";
 import { paddedTo, toBatch } from "../data/batches.ts";
-import type { EncodedPair } from "../data/examples.ts";
+import type { EncodedPair, EncodedTriple } from "../data/examples.ts";
 import type { MatchedLabel } from "../data/mismatched.ts";
 import type { EncodedSteps } from "../data/steps.ts";
 import { longest } from "../longest.ts";
@@ -102,6 +104,26 @@ export const pairForm: RowForm<EncodedPair, Pairs, ScoredPairs> = {
   scored: (pairs, padding, scores) => ({
     chosen: scoredBatch(pairs.map(({ chosen }) => chosen), padding, scores),
     rejected: scoredBatch(pairs.map(({ rejected }) => rejected), padding, scores),
+  }),
+};
+
+/** The answers of a triple. */
+const triples = ({ chosen, rejected, gold }: EncodedTriple) => [chosen, rejected, gold];
+
+/** A preferred answer, another one, and a gold one. */
+export const tripleForm: RowForm<EncodedTriple, Triples, ScoredTriples> = {
+  sequences: triples,
+  learned: triples,
+  examples: () => 1,
+  sides: 3,
+  lengthOf: (triple) => lengthOfAll(triples(triple)),
+  batch: (rows, padding) => ({
+    ...pairForm.batch(rows, padding),
+    gold: toBatch(rows.map(({ gold }) => gold), padding),
+  }),
+  scored: (rows, padding, scores) => ({
+    ...pairForm.scored(rows, padding, scores),
+    gold: scoredBatch(rows.map(({ gold }) => gold), padding, scores),
   }),
 };
 

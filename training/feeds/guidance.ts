@@ -7,7 +7,7 @@
 
 import { type Tensor, tensor, zeros } from "@unitune/core";
 import type { Completion, EncodedSequence, Tokenizer } from "@unitune/models";
-import type { Guidance, Guided } from "@unitune/objectives";
+import { authorOf, type Guidance, type Guided } from "@unitune/objectives";
 import { toBatch } from "../data/batches.ts";
 import type { AnswerUse, TrainingPrompt } from "../data/examples.ts";
 import { randomStream } from "../random.ts";
@@ -24,8 +24,9 @@ import type { SampledAnswer } from "../sampling/sampler.ts";
 export function answerUse(guidance: Guidance | undefined): AnswerUse | undefined {
   if (guidance === undefined) return undefined;
   switch (guidance.kind) {
-    case "answer":
     case "turns":
+      return isOfTeacher(guidance) ? undefined : { room: (_prompt, answer) => answer };
+    case "answer":
     case "hint":
       return { room: (_prompt, answer) => answer };
     case "context":
@@ -36,6 +37,11 @@ export function answerUse(guidance: Guidance | undefined): AnswerUse | undefined
     default:
       return guidance satisfies never;
   }
+}
+
+/** Whether the answers of some turns are a teacher's. */
+export function isOfTeacher(guidance: Guidance | undefined): boolean {
+  return guidance?.kind === "turns" && authorOf(guidance.turns) === "teacher";
 }
 
 /** The place in the data where a turn begins. */
@@ -50,7 +56,7 @@ export interface TurnStart {
 export interface Turn {
   /** The numbers of the prompts, one an answer. */
   readonly prompts: readonly number[];
-  /** Whether all answers are the right ones of the data. */
+  /** Whether all answers are the right ones of the data, or the teacher's in their place. */
   readonly isGiven: boolean;
   /** The start of the next turn, but for the prompts that this one fails. */
   readonly after: TurnStart;
@@ -143,8 +149,8 @@ export interface Collection {
   readonly seed: number;
 }
 
-/** A model that answers: the policy, the one before the stage, or a mixture of both. */
-export type ModelAuthor = "policy" | "reference" | "mixture";
+/** A model that answers: the policy, the one before the stage, a mixture of both, or the teacher. */
+export type ModelAuthor = "policy" | "reference" | "mixture" | "teacher";
 
 /** How an answer comes about. */
 export interface PlannedAnswer {
@@ -174,7 +180,8 @@ export function plannedAnswers(
       case "answer":
         return isLast(row) ? right : sampled;
       case "turns":
-        return isGiven ? right : sampled;
+        if (!isGiven) return sampled;
+        return isOfTeacher(guidance) ? { author: "teacher", beginning: [] } : right;
       case "hint": {
         if (guidance.rows === "last" && !isLast(row)) return sampled;
         // The hints of a group are one draw; the last token of an answer is always the policy's.

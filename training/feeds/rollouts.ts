@@ -34,6 +34,7 @@ import { gatherValues } from "../collective/plain.ts";
 import { rangeOf } from "../collective/vector.ts";
 import { inRandomOrder, toBatch } from "../data/batches.ts";
 import { type Cost, noCost } from "../learner/cost.ts";
+import type { Models, Teacher } from "../learner/models.ts";
 import { longestRow } from "../data/fit.ts";
 import type { RowTable } from "../data/table.ts";
 import { integerFrom, randomStream } from "../random.ts";
@@ -61,6 +62,7 @@ import {
   demonstratedAnswer,
   emptyPrivileged,
   givenTokens,
+  isOfTeacher,
   type ModelAuthor,
   type PlannedAnswer,
   plannedAnswers,
@@ -267,8 +269,9 @@ export function rolloutFeed<B extends RolloutBatch>(
   const { longestPrompt = longest(plan.prompts, ({ ids }) => ids.length) } = plan;
   const { guidance, longestAnswer = 0, others = "policy" } = plan;
   const rowLength = (tokens: number) => Math.min(longestRow(context), Math.ceil(tokens / 8) * 8);
+  const hasTeacher = isOfTeacher(guidance);
   // A right answer has its stop token as well.
-  const known = guidance === undefined ? 0 : longestAnswer + 1;
+  const known = guidance === undefined || hasTeacher ? 0 : longestAnswer + 1;
   // The most tokens that an answer is sampled behind: of a prompt, and of a hint where there are any.
   const longestStart = longestPrompt + (guidance?.kind === "hint" ? known : 0);
   const length = rowLength(longestStart + Math.max(maxNewTokens, known));
@@ -302,6 +305,11 @@ export function rolloutFeed<B extends RolloutBatch>(
     device,
     { stopStrings },
   );
+  const taught = hasTeacher ? teacherOf(start) : undefined;
+  const teaching = taught === undefined ? undefined : {
+    sampler: createAnswerSampler(taught.model, tokenizer, device, { stopStrings }),
+    params: taught.params,
+  };
   const rewarder = rewardModelOn(model);
   const judge = compile((params: ScoredParameters<unknown>, ids: Tensor, mask: Tensor) => {
     const context = { step: zeros([], "i32") };
@@ -336,6 +344,11 @@ export function rolloutFeed<B extends RolloutBatch>(
       author: "mixture" as const,
       sample: (...asked: Parameters<Answering>) =>
         mixture.sample({ own: params, other: reference }, ...asked),
+    }],
+    ...teaching === undefined ? [] : [{
+      author: "teacher" as const,
+      sample: (...asked: Parameters<Answering>) =>
+        teaching.sampler.sample(teaching.params, ...asked),
     }],
   ];
 
@@ -437,6 +450,10 @@ export function rolloutFeed<B extends RolloutBatch>(
         ? demonstratedAnswer(tokenizer, ids, beginning)
         : resumedAnswer(tokenizer, ids, beginning, rest);
     });
+    // All tokens of a teacher's answer are given to the policy.
+    const givenParts = own.map(({ ids }, row) =>
+      planned[firstAnswer + row]?.author === "teacher" ? ids : beginnings[row] ?? never()
+    );
     const scores = await judgments(own);
     const ownRewards = await rewardsOf(
       plan.rewards,
@@ -467,7 +484,7 @@ export function rolloutFeed<B extends RolloutBatch>(
         ...tokens,
         oldLogProbs: logProbs,
         ...(values !== undefined && { oldValues: values }),
-        ...(readsGiven && { given: givenTokens(rowsOf(own), rowsOf(beginnings), length) }),
+        ...(readsGiven && { given: givenTokens(rowsOf(own), rowsOf(givenParts), length) }),
         ...(guidance?.kind === "context" && {
           privileged: privilegedRows(guidance.from, {
             answers: rowsOf(own),
@@ -491,7 +508,7 @@ export function rolloutFeed<B extends RolloutBatch>(
       number,
     );
     const ofModels = <T>(all: readonly T[]) =>
-      all.filter((_, row) => planned[row]?.author !== "data");
+      all.filter((_, row) => !["data", "teacher"].includes(planned[row]?.author ?? never()));
     // A turn of right answers says nothing new of those of the policy.
     const report = turn.isGiven ? { ...earlier.report, [GIVEN]: tensor(1) } : scalars({
       ...rewardReport(judges, ofModels(given), ofModels(rewards)),
@@ -507,7 +524,7 @@ export function rolloutFeed<B extends RolloutBatch>(
       rewards: rewards[i]?.parts ?? {},
     })));
     // Sampling, where there is some, and one pass for log-probabilities and values.
-    const reads = Number(!turn.isGiven) + 1 + scoring.passes + Number(isJudged);
+    const reads = Number(!turn.isGiven || hasTeacher) + 1 + scoring.passes + Number(isJudged);
     const totals = rewards.map(({ total }) => total);
     const experience: Experience<B> = {
       ...{ batches, report, tokens: tensor(tokens) },
@@ -539,6 +556,14 @@ export function rolloutFeed<B extends RolloutBatch>(
       }),
     }));
 
+  /** Bytes that a model's answers take. */
+  const bytesOf = (answering: LanguageModel) =>
+    generationBytes(answering, {
+      prompts: Math.ceil((endAnswer - firstAnswer) / groupSize),
+      completions: endAnswer - firstAnswer,
+      ...{ longestPrompt: longestStart, maxNewTokens, places },
+    });
+
   const [emptyBatch = never()] = emptyBatches;
   // On the host: what is read before the first step would otherwise be on another device.
   const { kept: keptGroups } = plan;
@@ -565,11 +590,10 @@ export function rolloutFeed<B extends RolloutBatch>(
     },
     outline: () => emptyBatches.slice(part.from, part.to),
     // A mixture has a cache of each of its models.
-    generationBytes: (mixture === undefined ? 1 : 2) * generationBytes(policy, {
-      prompts: Math.ceil((endAnswer - firstAnswer) / groupSize),
-      completions: endAnswer - firstAnswer,
-      ...{ longestPrompt: longestStart, maxNewTokens, places },
-    }),
+    generationBytes: Math.max(
+      (mixture === undefined ? 1 : 2) * bytesOf(policy),
+      taught === undefined ? 0 : bytesOf(taught.model),
+    ),
     setUp: noCost,
     notes: [],
     epoch: (steps) => source.epoch(Math.ceil(steps / epochs) * asked),
@@ -598,9 +622,17 @@ export function rolloutFeed<B extends RolloutBatch>(
       };
     },
     [Symbol.dispose]() {
-      for (const part of [sampler, mixture, scoring, judge]) part?.[Symbol.dispose]();
+      for (const part of [sampler, mixture, teaching?.sampler, scoring, judge]) {
+        part?.[Symbol.dispose]();
+      }
     },
   };
+}
+
+/** The teacher of a stage whose objective asks one. */
+function teacherOf({ teacher }: Models): Teacher {
+  if (teacher !== undefined) return teacher;
+  throw new RangeError("rolloutFeed: there is no teacher to answer");
 }
 
 /** Asks a model for answers to prompts. */

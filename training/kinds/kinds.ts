@@ -11,11 +11,13 @@ import { pairs } from "./pairs.ts";
 import { rollouts } from "./rollouts.ts";
 import type { KindRow } from "./stage.ts";
 import { steps } from "./steps.ts";
+import { triples } from "./triples.ts";
 
 /** The kinds of data: how rows are prepared, and what learns from them. */
 export const dataKinds: { readonly [Kind in DataKind]: KindRow } = {
   demonstrations,
   pairs,
+  triples,
   labels,
   steps,
   rollouts,

@@ -11,6 +11,7 @@ export type ColumnContent = "text" | "side" | "value";
 export const columnContents = {
   text: "text",
   ...{ prompt: "side", completion: "side", chosen: "side", rejected: "side" },
+  reference: "side",
   privileged_context: "side",
   ...{ messages: "value", conversations: "value" },
   ...{ label: "value", labels: "value", answers: "value", scores: "value", completions: "value" },

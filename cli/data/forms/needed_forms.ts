@@ -12,6 +12,7 @@ export const neededForms: Readonly<Record<DataKind, readonly FormName[]>> = {
   // With labels, a completion may be one that nobody liked.
   demonstrations: ["messages", "conversations", "labels", "completions"],
   pairs: ["pairs", "implicit-pairs", "scores"],
+  triples: ["triples", "scores"],
   labels: ["labels", "pairs", "implicit-pairs", "scores"],
   steps: ["steps"],
   // The completion is what answers are compared with.

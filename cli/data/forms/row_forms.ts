@@ -7,6 +7,7 @@
  * | `conversations` | `conversations` | the same, as ShareGPT has it |
  * | `pairs` | `prompt`, `chosen`, `rejected` | a prompt and two answers, the first preferred |
  * | `implicit-pairs` | `chosen`, `rejected` | two conversations or texts with the same beginning |
+ * | `triples` | `prompt`, `chosen`, `rejected`, `reference` | the same, and a gold answer |
  * | `labels` | `prompt`, `completion`, `label` | a prompt and an answer, desirable (`true`) or not |
  * | `completions` | `prompt`, `completion` | a prompt and its answer |
  * | `scores` | `prompt`, `answers`, `scores` | a prompt and several answers, each with a score |
@@ -24,10 +25,19 @@
  */
 
 import { quoted } from "@unitune/core";
+import type { ChatMessage } from "@unitune/models";
 import type { RowDetails, RowKind, Rows, Source } from "@unitune/training";
 import { isNumber } from "../../files/guards.ts";
 import { type JsonObject, kindOf, list, string, truth, wrong } from "../cells.ts";
-import { answerIn, isAnswered, requireAnswer, requireTurn, samePrompt, side } from "./answers.ts";
+import {
+  type Answered,
+  answerIn,
+  isAnswered,
+  requireAnswer,
+  requireTurn,
+  samePrompt,
+  side,
+} from "./answers.ts";
 import type { ColumnName } from "./columns.ts";
 import { commonPrompt } from "./common_prompt.ts";
 import { messageList, rowDetails } from "./messages.ts";
@@ -46,6 +56,7 @@ export type FormName =
   | "conversations"
   | "pairs"
   | "implicit-pairs"
+  | "triples"
   | "labels"
   | "completions"
   | "scores"
@@ -113,6 +124,21 @@ function requirePreference({ chosen, rejected }: Rows["pairs"], source: Source):
   throw wrong(source, `"chosen" and "rejected" are the same: no preference to learn from`);
 }
 
+/** The pair in a row, whose prompt may be longer in one of its answers, or in another one beside them. */
+function pairIn(
+  row: JsonObject,
+  source: Source,
+  asked: readonly ChatMessage[],
+  ...others: readonly Answered[]
+): Rows["pairs"] {
+  const chosen = answerIn(row.chosen, asked, "chosen", source);
+  const rejected = answerIn(row.rejected, asked, "rejected", source);
+  const pair = { prompt: asked, chosen: chosen.answer, rejected: rejected.answer };
+  requirePreference(pair, source);
+  const all = others.length === 0 ? `"chosen" and "rejected"` : "the answers";
+  return { ...pair, prompt: samePrompt(asked, [chosen, rejected, ...others], all, source) };
+}
+
 /** The lists in two columns, which have as many elements. */
 function together(
   row: JsonObject,
@@ -137,20 +163,7 @@ const entries: { readonly [Name in FormName]: Entry } = {
     about: "preferences between two answers",
     read: (row, source, { names: { prompt }, details }) => {
       const asked = side(row[prompt], prompt, "user", source);
-      const chosen = answerIn(row.chosen, asked, "chosen", source);
-      const rejected = answerIn(row.rejected, asked, "rejected", source);
-      const pair = {
-        prompt: asked,
-        chosen: chosen.answer,
-        rejected: rejected.answer,
-        ...details,
-      };
-      requirePreference(pair, source);
-      const both = `"chosen" and "rejected"`;
-      return {
-        kind: "pairs",
-        row: { ...pair, prompt: samePrompt(asked, [chosen, rejected], both, source) },
-      };
+      return { kind: "pairs", row: { ...pairIn(row, source, asked), ...details } };
     },
   },
   "implicit-pairs": {
@@ -162,6 +175,16 @@ const entries: { readonly [Name in FormName]: Entry } = {
       requireAnswer(pair.chosen, "chosen", source);
       requireAnswer(pair.rejected, "rejected", source);
       return { kind: "pairs", row: pair };
+    },
+  },
+  triples: {
+    columns: ["prompt", "chosen", "rejected", "reference"],
+    about: "preferences with a gold answer each",
+    read: (row, source, { names: { prompt }, details }) => {
+      const asked = side(row[prompt], prompt, "user", source);
+      const gold = answerIn(row.reference, asked, "reference", source);
+      const pair = pairIn(row, source, asked, gold);
+      return { kind: "pairs", row: { ...pair, gold: gold.answer, ...details } };
     },
   },
   labels: {

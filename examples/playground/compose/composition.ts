@@ -196,7 +196,7 @@ export function composedEntry(name: string): ObjectiveEntry {
     };
   }
   const data = states.sampling === "all" ? "rollouts" : signal.data;
-  if (data === "pairs" || data === "steps") {
+  if (data === "pairs" || data === "triples" || data === "steps") {
     throw new RangeError(`compose: no signal reads ${data} by itself`);
   }
   return { ...common, data, make: makerOf(optimization, (on, loss) => objective(on, loss)) };

@@ -66,7 +66,8 @@ Deno.test("objectives --where prints the objectives that meet a condition", asyn
   assertEquals(isMet("mask=1 denominator=p advantage=A kind=rollouts"), [
     ...["reinforce", "intuitive-grpo"],
   ]);
-  assertEquals(isMet("gradient=ranks"), ["aot", "aot-unpaired"]);
+  assertEquals(isMet("advantage~m_ref'"), ["aot"]);
+  assertEquals(isMet("likelihood~s+_n"), ["tpo"]);
   assertEquals(isMet("advantage~parted"), ["iw-opd"]);
   // Of a formula only the spaces do not count.
   assertEquals(isMet("advantage=-betasigmoid(betaDl),betasigmoid(-betaDw)"), ["bco"]);

@@ -188,7 +188,8 @@ for (const [what, [row, read]] of Object.entries(several)) {
               data0.train.at(0)?.sequence ?? data0.pairs.at(0)?.chosen ?? { ids: [], mask: [] },
             );
           case "steps":
-            return fail("none of them reads steps");
+          case "triples":
+            return fail("none of them reads steps or triples");
           case "rollouts":
             return data0.train.at(0)?.columns.completion;
           default:

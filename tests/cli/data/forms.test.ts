@@ -251,6 +251,19 @@ Deno.test("the first of the best answers is preferred to the first of the worst"
     assertEquals(example.rejected, rejected);
     assertEquals(example.columns, { completion: `${scores.indexOf(best)}` });
     assertEquals("rejected" in example, best > worst);
+    const middle = scores.flatMap((score, i) =>
+      score > worst && i !== scores.indexOf(best) ? [{ score, i }] : []
+    ).toSorted((a, b) =>
+      b.score - a.score
+    )[0];
+    assertEquals(
+      example.triple,
+      middle && {
+        gold: example.chosen ?? fail(),
+        chosen: [assistant(`${middle.i}`)],
+        rejected: example.rejected ?? fail(),
+      },
+    );
   }));
 });
 
@@ -258,23 +271,33 @@ Deno.test("a form is named once, and those with a column of a name are tried wit
   const namesOf = (columns: Parameters<typeof rowForms>[0]) =>
     rowForms(columns).map(({ name }) => name);
   assertEquals(namesOf({}), [
-    ...["messages", "conversations", "pairs", "implicit-pairs", "labels", "completions"],
+    ...["messages", "conversations", "pairs", "implicit-pairs", "triples", "labels"],
+    "completions",
     ...["scores", "steps", "text", "privileged", "prompts"],
   ]);
   assertEquals(namesOf({ prompt: "q" }), [
-    ...["pairs", "labels", "completions", "scores", "steps", "privileged", "prompts"],
+    ...["pairs", "triples", "labels", "completions", "scores", "steps", "privileged", "prompts"],
   ]);
   assertEquals(namesOf({ prompt: "q", completion: "a" }), ["labels", "completions"]);
 });
 
 /** What objectives learn from rows: the text of all learned tokens of the first. */
-async function learnedBy(objective: "sft" | "dpo" | "kto", data: string): Promise<string[]> {
+async function learnedBy(
+  objective: "sft" | "dpo" | "kto" | "tpo",
+  data: string,
+): Promise<string[]> {
   const { stages: [stage = fail()], tokenizer } = await prepare(trainSettings({ objective, data }));
   const text = (row: { ids: readonly number[]; mask: readonly boolean[] }) =>
     tokenizer.decode(row.ids.filter((_, t) => row.mask[t]), { special: "shown" });
   if (objective === "sft") {
     const { source } = dataOf(stage.data, "demonstrations");
     return [text(source.row(0))];
+  }
+  if (objective === "tpo") {
+    const { train } = dataOf(stage.data, "triples");
+    return [...train.slice(0, 1)].flatMap((
+      { gold, chosen, rejected },
+    ) => [text(gold), text(chosen), text(rejected)]);
   }
   const pairs = objective === "dpo"
     ? dataOf(stage.data, "pairs").train
@@ -295,7 +318,45 @@ inFolder("answers with scores are learned as the best, and as a pair", async (fo
   assertEquals(await learnedBy("sft", data), ["bb<stop>"]);
   assertEquals(await learnedBy("dpo", data), ["bb<stop>", "aa<stop>"]);
   assertEquals(await learnedBy("kto", data), ["bb<stop>", "aa<stop>"]);
+  assertEquals(await learnedBy("tpo", data), ["bb<stop>", "ba<stop>", "aa<stop>"]);
 });
+
+inFolder(
+  "a gold answer beside a pair is learned by objectives on triples alone",
+  async (folder) => {
+    const triple = { prompt: "ab", chosen: "ba", rejected: "aa", reference: "bb" };
+    const rows = Array.from({ length: 12 }, () => triple);
+    const data = await writeRows(`${folder}/rows.jsonl`, rows);
+    assertEquals(await learnedBy("tpo", data), ["bb<stop>", "ba<stop>", "aa<stop>"]);
+    assertEquals(await learnedBy("sft", data), ["ba<stop>"]);
+    assertEquals(await learnedBy("dpo", data), ["ba<stop>", "aa<stop>"]);
+    const pairs = await writeRows(
+      `${folder}/pairs.jsonl`,
+      rows.map(({ reference: _, ...pair }) => pair),
+    );
+    await assertRejects(
+      () => learnedBy("tpo", pairs),
+      UserError,
+      "pairs.jsonl has fewer: give rows with prompt, chosen, rejected and reference",
+    );
+    const other = await writeRows(`${folder}/other.jsonl`, [
+      triple,
+      { ...triple, reference: [system("s"), user("ab"), assistant("bb")] },
+      {
+        ...triple,
+        chosen: [system("t"), user("ab"), assistant("ba")],
+        reference: [
+          ...[system("s"), user("ab"), assistant("bb")],
+        ],
+      },
+    ]);
+    await assertRejects(
+      () => learnedBy("tpo", other),
+      UserError,
+      "other.jsonl:3: the answers have different messages before the prompt",
+    );
+  },
+);
 
 inFolder("answers whose scores are all the same make no pair, which is told", async (folder) => {
   const rows = Array.from(

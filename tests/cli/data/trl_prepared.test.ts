@@ -138,6 +138,8 @@ function rowsIn(data: StageData): readonly Row[] {
           .map((sequence) => ({ ...sequence, label: false })),
       ];
     }
+    case "triples":
+      return [...data.train].flatMap(({ chosen, rejected, gold }) => [chosen, rejected, gold]);
     case "steps":
       return [...data.train];
     case "rollouts":
