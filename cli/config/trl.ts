@@ -14,12 +14,12 @@ import type { ConfigEntry, ConfigFile } from "./config_file.ts";
 import { type TrlContext, type TrlKey, trlKeys } from "./trl_keys.ts";
 
 /**
- * The objectives of TRL's losses. Those of its trainers have different names, so that a file needs
- * not say for which trainer it is.
+ * The objectives of TRL's losses. Those of its stable trainers have different names, so that a file
+ * needs not say for which trainer it is.
  */
 export const trlLosses: Readonly<Record<string, string>> = {
-  // SFTConfig
-  ...{ nll: "sft", chunked_nll: "sft", dft: "dft" },
+  // SFTConfig; the loss sft of DPOConfig is that of the chosen answers, which sft learns of pairs.
+  ...{ nll: "sft", chunked_nll: "sft", dft: "dft", sft: "sft" },
   // DPOConfig
   ...{ sigmoid: "dpo", hinge: "hinge", ipo: "ipo", exo_pair: "exo", nca_pair: "nca" },
   ...{ robust: "robust", bco_pair: "bco", sppo_hard: "sppo", aot: "aot" },
@@ -29,8 +29,43 @@ export const trlLosses: Readonly<Record<string, string>> = {
   ...{ kto: "kto", apo_zero_unpaired: "apo-zero-unpaired" },
   // GRPOConfig
   ...{ grpo: "grpo", dapo: "dapo", dr_grpo: "dr-grpo", cispo: "cispo" },
-  ...{ sapo: "sapo", vespo: "vespo" },
+  ...{ sapo: "sapo", vespo: "vespo", luspo: "luspo" },
+  // CPOConfig, TPOConfig
+  ...{ simpo: "simpo", alphapo: "alpha-po", "tpo-l": "tpo" },
 };
+
+/**
+ * The objectives of losses of TRL's experimental trainers, whose names other trainers have as well:
+ * read where the command line names an objective of the trainer.
+ */
+export const trainerLosses: readonly Readonly<Record<string, string>>[] = [
+  // CPOConfig
+  { sigmoid: "cpo", simpo: "simpo", alphapo: "alpha-po" },
+  // TPOConfig
+  { sigmoid: "tpo", hinge: "tpo", ipo: "tpo", "tpo-l": "tpo" },
+  // OnlineDPOConfig, XPOConfig
+  { sigmoid: "online-dpo" },
+  { sigmoid: "xpo" },
+  // SDPOConfig
+  { dapo: "sdpo" },
+];
+
+/** Losses of TRL that Unitune leaves out, with the reasons. */
+const absentLosses: Readonly<Record<string, string>> = {
+  bnpo:
+    "it is divided by the tokens of a micro-batch, so that the loss depends on how a batch is " +
+    "cut; dapo is divided by those of the step",
+};
+
+/** The sums of losses of DPOConfig that are objectives, with their weights. */
+const lossSums: readonly {
+  readonly losses: readonly string[];
+  readonly weights: readonly number[];
+  readonly name: string;
+}[] = [
+  { losses: ["sigmoid", "sft"], weights: [1, 1], name: "rpo" },
+  { losses: ["sigmoid", "bco_pair", "sft"], weights: [0.8, 0.2, 1], name: "mpo" },
+];
 
 /** The command line beside a configuration of TRL. */
 export interface TrlFlags {
@@ -55,15 +90,43 @@ function refusal({ place, written, value }: ConfigEntry, why: string): UserError
   return new UserError(`${place}: ${quoted(written)} can't be ${quoted(value)}: ${why}`);
 }
 
+/** Whether two lists have the same elements. */
+function areSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((x, i) => x === b[i]);
+}
+
 /** The name of the objective in a file; undefined where it does not say. */
 function objectiveIn(
   entries: readonly ConfigEntry[],
+  given: ObjectiveEntry | undefined,
 ): { readonly name: string; readonly entry: ConfigEntry } | undefined {
   const entry = entries.find(({ written }) => written === "loss_type");
   if (entry === undefined || entry.value === null) return undefined;
   const losses: readonly unknown[] = [entry.value].flat();
   const [loss] = losses;
-  if (losses.length > 1) throw refusal(entry, "the loss of a stage is one");
+  if (losses.length > 1) {
+    const weights = entries.find(({ written }) => written === "loss_weights")?.value ??
+      losses.map(() => 1);
+    const sum = lossSums.find((own) =>
+      areSame(own.losses, losses) && areSame(own.weights, [weights].flat())
+    );
+    if (sum !== undefined) return { name: sum.name, entry };
+    throw refusal(
+      entry,
+      "of sums of losses there are " +
+        lossSums.map(({ losses, weights, name }) =>
+          `${name}, ${losses.join(" + ")} with the weights ${weights.join(", ")}`
+        ).join("; "),
+    );
+  }
+  const ofTrainer = trainerLosses.find((own) =>
+    given !== undefined && Object.values(own).includes(given.name) &&
+    Object.hasOwn(own, String(loss))
+  )?.[String(loss)];
+  if (ofTrainer !== undefined) return { name: ofTrainer, entry };
+  if (typeof loss === "string" && Object.hasOwn(absentLosses, loss)) {
+    throw refusal(entry, absentLosses[loss] ?? "");
+  }
   if (typeof loss !== "string" || !Object.hasOwn(trlLosses, loss)) {
     const meant = typeof loss === "string" ? nearest(loss, Object.keys(trlLosses)) : undefined;
     throw refusal(
@@ -74,6 +137,13 @@ function objectiveIn(
     );
   }
   const valueOf = (key: string) => entries.find(({ written }) => written === key)?.value;
+  if (loss === "luspo" && valueOf("importance_sampling_level") !== "sequence") {
+    throw refusal(
+      entry,
+      "TRL has ratios of tokens where it is not told, Unitune of sequences, as the paper: add " +
+        "importance_sampling_level: sequence",
+    );
+  }
   const isGrpo = loss === "grpo";
   const isSequence = isGrpo && valueOf("importance_sampling_level") === "sequence";
   const hasKl = isGrpo && Number(valueOf("beta") ?? 0) !== 0;
@@ -88,7 +158,7 @@ function objectiveOf(
 ): ObjectiveEntry {
   const named = flag("objective");
   const given = typeof named === "string" ? entryNamed(registry, named) : undefined;
-  const found = objectiveIn(entries);
+  const found = objectiveIn(entries, given);
   if (found !== undefined && given !== undefined && found.name !== given.name) {
     throw refusal(
       found.entry,

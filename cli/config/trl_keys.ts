@@ -157,7 +157,14 @@ const optimizers: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The upper clip bound of objectives with one of their own, and the cap of CISPO's ratios. */
-export const upperClips: Readonly<Record<string, number>> = { dapo: 0.28, gspo: 4e-4, cispo: 5 };
+export const upperClips: Readonly<Record<string, number>> = {
+  ...{ dapo: 0.28, gspo: 4e-4, luspo: 2.5e-3, cispo: 5 },
+};
+
+/** The losses of TPO's pairs by those of TRL. */
+export const tripleLosses: Readonly<Record<string, string>> = {
+  ...{ sigmoid: "sigmoid", hinge: "hinge", ipo: "ipo", "tpo-l": "length-mean" },
+};
 
 /** The least rate at the end of the schedule, of which the file gives the peak. */
 function schedule(name: unknown, context: TrlContext): TrlReading {
@@ -445,10 +452,22 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
 
   // Objectives, which are named by losses: trl.ts has their table.
   loss_type: {
-    sets: ["objective"],
-    read: (_, { objective: { name } }) => settings({ objective: name }),
+    sets: ["objective", "pairLoss"],
+    read: (value, { objective: { name } }) =>
+      settings({
+        objective: name,
+        ...name === "tpo" && { pairLoss: tripleLosses[String([value].flat()[0])] },
+      }),
   },
-  loss_weights: only([[1], [1.0]], "a loss is not a sum of several"),
+  loss_weights: {
+    read: (value, { valueOf }) => {
+      // Where the losses are several, they were found together with their weights.
+      const isSum = [valueOf("loss_type")].flat().length > 1;
+      return isSum || isAmong(value, [[1], [1.0]])
+        ? same
+        : refused("a loss is not a sum of several");
+    },
+  },
   beta: { sets: ["beta", "klWeight"], read: beta },
   label_smoothing: {
     sets: ["labelSmoothing"],
@@ -525,8 +544,9 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
   delta: only([], "ratios have no other upper bound than epsilon_high"),
   importance_sampling_level: {
     read: (value, { objective: { name } }) =>
-      isAmong(value, [name === "gspo" ? "sequence" : "token"]) ? same : refused(
-        "gspo alone has ratios of sequences: it is loss_type: grpo with this level sequence",
+      isAmong(value, [name === "gspo" || name === "luspo" ? "sequence" : "token"]) ? same : refused(
+        "gspo and luspo alone have ratios of sequences: gspo is loss_type: grpo with this level " +
+          "sequence",
       ),
   },
   scale_rewards: {

@@ -12,8 +12,13 @@ import { parseFlags, settingFlags } from "@unitune/cli";
 import { parseYaml } from "@unitune/cli/yaml";
 import { damaged } from "../../fuzz/mutations.ts";
 import { jsonConfig, settingsIn } from "../../../cli/config/config_file.ts";
-import { describeTrl, trlConfig, trlLosses } from "../../../cli/config/trl.ts";
-import { trlKeys, type TrlReading, upperClips } from "../../../cli/config/trl_keys.ts";
+import { describeTrl, trainerLosses, trlConfig, trlLosses } from "../../../cli/config/trl.ts";
+import {
+  tripleLosses,
+  trlKeys,
+  type TrlReading,
+  upperClips,
+} from "../../../cli/config/trl_keys.ts";
 import { stageSettings } from "../../../cli/flags/stages.ts";
 import { clippedDefaults } from "../../../objectives/policy_gradient.ts";
 import { classes, objectiveOf, trlTable } from "./trl_table.ts";
@@ -72,7 +77,69 @@ Deno.test("the settings of every row are settings", () => {
   for (const [key, { sets = [] }] of Object.entries(trlKeys)) {
     assertEquals(sets.filter((name) => !names.includes(name)), [], key);
   }
-  for (const name of Object.values(trlLosses)) entryOf(name);
+  for (const name of [trlLosses, ...trainerLosses].flatMap(Object.values)) entryOf(name);
+});
+
+/**
+ * The values of `loss_type` of each configuration of TRL 1.13, read in its classes, and the command
+ * line beside them; `null` where Unitune has no such objective.
+ */
+const lossTypes: readonly (readonly [
+  name: string,
+  line: string,
+  objectives: Readonly<Record<string, string | null>>,
+])[] = [
+  ["SFTConfig", "", { nll: "sft", chunked_nll: "sft", dft: "dft" }],
+  ["DPOConfig", "", {
+    ...{ sigmoid: "dpo", hinge: "hinge", ipo: "ipo", exo_pair: "exo", nca_pair: "nca" },
+    ...{ robust: "robust", bco_pair: "bco", sppo_hard: "sppo", aot: "aot" },
+    ...{ aot_unpaired: "aot-unpaired", apo_zero: "apo-zero", apo_down: "apo-down" },
+    ...{ discopop: "discopop", sft: "sft", sigmoid_norm: "dpo-norm" },
+  }],
+  ["KTOConfig", "", { kto: "kto", apo_zero_unpaired: "apo-zero-unpaired" }],
+  // A normalizer of the micro-batch would depend on how a batch is cut.
+  ["GRPOConfig", "", {
+    ...{ grpo: "grpo", bnpo: null, dr_grpo: "dr-grpo", dapo: "dapo", cispo: "cispo" },
+    ...{ sapo: "sapo", luspo: "luspo", vespo: "vespo" },
+  }],
+  // CPO has the losses of DPO's pairs only as expressions, but for its own.
+  ["CPOConfig", "--objective cpo", { sigmoid: "cpo" }],
+  ["CPOConfig", "--objective simpo", { simpo: "simpo" }],
+  ["CPOConfig", "--objective alpha-po", { alphapo: "alpha-po" }],
+  ["CPOConfig", "", { simpo: "simpo", alphapo: "alpha-po" }],
+  ["TPOConfig", "--objective tpo", { sigmoid: "tpo", hinge: "tpo", ipo: "tpo", "tpo-l": "tpo" }],
+  ["TPOConfig", "", { "tpo-l": "tpo" }],
+  ["OnlineDPOConfig", "--objective online-dpo", { sigmoid: "online-dpo" }],
+  ["XPOConfig", "--objective xpo", { sigmoid: "xpo" }],
+  ["SDPOConfig", "--objective sdpo", { dapo: "sdpo" }],
+];
+
+for (const [name, line, losses] of lossTypes) {
+  Deno.test(`every loss_type of TRL's ${name} beside "${line}" is an objective, or refused`, () => {
+    const argv = line.split(" ").filter((word) => word !== "");
+    for (const [loss, objective] of Object.entries(losses)) {
+      const file = {
+        loss_type: loss,
+        ...loss === "luspo" && { importance_sampling_level: "sequence" },
+      };
+      if (objective === null) {
+        assertThrows(() => settingsOf(file, ...argv), UserError, "depends on how a batch");
+        continue;
+      }
+      assertEquals(settingsOf(file, ...argv).objective.name, objective, loss);
+    }
+  });
+}
+
+Deno.test("the losses of TPO's pairs are those of TRL, and sums of DPO's losses are objectives", () => {
+  const own = Object.entries(tripleLosses).map(([loss, pairLoss]) => {
+    const { options } = settingsOf({ loss_type: loss }, "--objective", "tpo");
+    return [options.pairLoss, pairLoss];
+  });
+  for (const [found, expected] of own) assertEquals(found, expected);
+  assertEquals(settingsOf({ loss_type: ["sigmoid", "sft"] }).objective.name, "rpo");
+  const mixed = { loss_type: ["sigmoid", "bco_pair", "sft"], loss_weights: [0.8, 0.2, 1] };
+  assertEquals(settingsOf(mixed).objective.name, "mpo");
 });
 
 /** The defaults of TRL that mean something that Unitune does not do, or is not told. */
@@ -362,7 +429,9 @@ const refused: readonly (readonly [
     "--objective dpo",
     `can't be "hinge": it is the objective hinge, and --objective names dpo`,
   ],
-  [{ loss_type: ["sigmoid", "sft"] }, "", "the loss of a stage is one"],
+  [{ loss_type: ["sigmoid", "hinge"] }, "", "of sums of losses there are rpo, sigmoid + sft with"],
+  [{ loss_type: ["sigmoid", "sft"], loss_weights: [1, 2] }, "", "of sums of losses there are rpo"],
+  [{ loss_type: "luspo" }, "", "add importance_sampling_level: sequence"],
   [{ loss_type: "sigmoi" }, "", `"loss_type" can't be "sigmoi": did you mean sigmoid?`],
   [{ loss_type: "vespo_of_others" }, "", "Unitune does not have it under TRL's name"],
   [{ loss_type: 5 }, "", "Unitune does not have it under TRL's name"],
@@ -381,7 +450,7 @@ const refused: readonly (readonly [
   [
     { importance_sampling_level: "sequence" },
     "--objective grpo",
-    "gspo alone has ratios of sequences",
+    "gspo and luspo alone have ratios of sequences",
   ],
   [
     { scale_rewards: "group", loss_type: "dr_grpo" },
@@ -422,6 +491,7 @@ for (const [file, line, message] of refused) {
 Deno.test("the upper clips and the cap are those of the objectives", async () => {
   assertEquals(upperClips.dapo, clippedDefaults.dapo.epsilonHigh);
   assertEquals(upperClips.gspo, clippedDefaults.gspo.epsilonHigh);
+  assertEquals(upperClips.luspo, clippedDefaults.luspo.epsilonHigh);
   // CISPO's default cap: a ratio of 100 is cut to it.
   const [logProbs, old] = [tensor([[Math.log(100)]]), tensor([[0]])];
   const parts = [logProbs, old, tensor([1]), tensor([[1]])] as const;
