@@ -9,8 +9,7 @@ import { helpText } from "../flags/help.ts";
 import { leadingWords } from "../flags/words.ts";
 import { hubAccess, processEnvironment } from "../hub/environment.ts";
 import { pushModel } from "../hub/push.ts";
-import { latestCheckpoint } from "../run/checkpoints.ts";
-import { isRunFolder } from "../run/located.ts";
+import { modelFolder } from "../run/located.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { interruptible } from "../terminal/interruption.ts";
 import { print, tell } from "../terminal/terminal.ts";
@@ -68,11 +67,6 @@ export async function pushCommand(argv: readonly string[]): Promise<number> {
     tell("stopped; the model on the hub is as it was");
     return interruption.exitCode;
   }
-}
-
-/** The folder of a model: of a run, that of its latest checkpoint. */
-async function modelFolder(folder: string): Promise<string> {
-  return await isRunFolder(folder) ? (await latestCheckpoint(folder))?.path ?? folder : folder;
 }
 
 if (import.meta.main) await runCommand(() => pushCommand(Deno.args));

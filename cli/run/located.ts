@@ -38,9 +38,8 @@ export interface LocatedModel {
  */
 export async function locateModel(name: string, revision?: string): Promise<LocatedModel> {
   if (await isThere(name)) {
-    const latest = await isRunFolder(name) ? await latestCheckpoint(name) : undefined;
     // PEFT looks for the model itself, and a run may go on to another checkpoint.
-    const folder = latest?.path ?? name;
+    const folder = await modelFolder(name);
     return { folder, record: { name: folder } };
   }
   if (!isHubName(name)) {
@@ -51,6 +50,18 @@ export async function locateModel(name: string, revision?: string): Promise<Loca
     ...revision !== undefined && { revision },
   });
   return { folder, record: { name, ...commit !== undefined && { revision: commit } } };
+}
+
+/**
+ * The folder that holds the files of a model.
+ *
+ * @param folder The folder of a model, of an adapter, or of a run.
+ * @returns Of a run, the folder of its latest checkpoint, if it has one; of anything else, the folder.
+ * @throws {UserError} If the configuration or the checkpoint of a run cannot be read.
+ */
+export async function modelFolder(folder: string): Promise<string> {
+  const latest = await isRunFolder(folder) ? await latestCheckpoint(folder) : undefined;
+  return latest?.path ?? folder;
 }
 
 /** Whether a folder is that of a run. */

@@ -172,7 +172,7 @@ export async function ended(command: Deno.Command): Promise<Ended> {
 }
 
 /** Runs a command to its end in this process; what it writes to the streams is caught. */
-async function endedHere(command: () => Promise<number>): Promise<Ended> {
+export async function endedHere(command: () => Promise<number>): Promise<Ended> {
   const streams = { stdout: "", stderr: "" };
   using stubs = new DisposableStack();
   for (const [name, method] of [["stdout", "log"], ["stderr", "error"]] as const) {

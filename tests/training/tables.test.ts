@@ -23,6 +23,8 @@ import {
   shuffledNumbers,
   writeSequence,
 } from "@unitune/training";
+// Not public: a part of the row for the kind of data.
+import { labelledAnswers } from "../../training/kinds/labels.ts";
 
 /** Checks that a table is a list, to whoever reads it. */
 function assertIsList<Row>(table: RowTable<Row>, list: readonly Row[], start: number, end: number) {
@@ -72,6 +74,15 @@ Deno.test("the rows of a scan are read by it, and only those that are wanted", (
   assertEquals([...mappedTable(table.slice(2, 8), (row) => -row).slice(1, 3)], [-3, -4]);
   assertEquals([...joinedTables(table.slice(0, 2), table.slice(5)).slice(1, 4)], [1, 5, 6]);
   assertEquals(asked, ["3 to 5", "1 to 2", "5 to 7"]);
+});
+
+Deno.test("a pair is two labelled answers, the chosen one first, behind those with labels", () => {
+  const answer = (id: number) => ({ ids: [id], mask: [true] });
+  const own = [{ sequence: answer(0), label: false }];
+  const pairs = [1, 3].map((id) => ({ chosen: answer(id), rejected: answer(id + 1) }));
+  const answers = [...labelledAnswers(own, pairs)];
+  assertEquals(answers.map(({ sequence }) => sequence.ids[0]), [0, 1, 2, 3, 4]);
+  assertEquals(answers.map(({ label }) => label), [false, true, false, true, false]);
 });
 
 /** A row of everything that a record can have. */

@@ -80,8 +80,15 @@ export const labels: KindRow = {
   },
 };
 
-/** Answers with labels, and pairs as two of them each: the chosen one is liked. */
-function labelledAnswers(
+/**
+ * Answers with labels, and pairs as two of them each: the chosen one, which is liked, and behind it the
+ * rejected one.
+ *
+ * @param labels The answers.
+ * @param pairs The pairs.
+ * @returns The answers, and behind them those of the pairs.
+ */
+export function labelledAnswers(
   labels: RowTable<EncodedLabel>,
   pairs: RowTable<EncodedPair>,
 ): RowTable<EncodedLabel> {

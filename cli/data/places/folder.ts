@@ -132,11 +132,20 @@ export function splitFiles(
   throw new UserError(
     `${name} has no files of the split ${quoted(split)}: ` +
       (named.length > 0
-        ? `it has ${
-          listed([...new Set(named)].map((own) => quoted(own, 40)).slice(0, 12))
-        }, named by --split`
+        ? `it has ${namesOf([...new Set(named)])}, named by --split`
         : `it has none of data`),
   );
+}
+
+/** The most names of splits or configurations that a message shows. */
+const MOST_NAMES = 12;
+
+/** The most characters that a message shows of such a name. */
+const LONGEST_NAME = 40;
+
+/** Names of splits or configurations, as messages list them. */
+function namesOf(names: readonly string[]): string {
+  return listed(names.slice(0, MOST_NAMES).map((name) => quoted(name, LONGEST_NAME)));
 }
 
 /** The configuration that is asked for; undefined if there are none. */
@@ -145,7 +154,7 @@ function configOf(
   { name, config }: SplitQuestion,
 ): DataConfig | undefined {
   const [first, ...more] = configs;
-  const names = listed(configs.map(({ name }) => quoted(name, 40)).slice(0, 12));
+  const names = namesOf(configs.map(({ name }) => name));
   if (config !== undefined) {
     const own = configs.find(({ name }) => name === config);
     if (own !== undefined) return own;

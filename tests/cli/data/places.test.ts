@@ -177,6 +177,19 @@ Deno.test("the files of a split are found by their names, as the hub does", () =
     `rows has no files of the split "validation": it has "train" and "test", named by --split`,
   );
   refuse(["trainer.csv", "test.csv"], "train", `it has "test", named by --split`);
+  // Long names are cut, and many left out.
+  const [longest, longer] = ["s".repeat(40), "t".repeat(41)];
+  const splits = [longest, longer, ..."abcdefghijk"].map((split) => ({ split, patterns: ["*"] }));
+  assertThrows(
+    () =>
+      splitFiles(["x.csv"], [{ name: "all", isDefault: true, splits }], {
+        name: "rows",
+        split: "z",
+      }),
+    UserError,
+    `it has "${longest}", "${"t".repeat(40)}…" (41 characters), ` +
+      `${[..."abcdefghi"].map((name) => `"${name}"`).join(", ")} and "j", named by --split`,
+  );
   refuse(
     files.toSpliced(2, 1),
     "train",

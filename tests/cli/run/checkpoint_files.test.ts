@@ -13,6 +13,9 @@ import {
   presetConfig,
   readCheckpoint,
 } from "@unitune/models";
+import { createRun } from "@unitune/cli";
+import { modelFolder } from "../../../cli/run/located.ts";
+import { readRunConfig } from "../../../cli/run/run_config.ts";
 import { checkpointFiles, readBase } from "../../../cli/run/trained.ts";
 import { flipBit, reseal } from "../checkpoints.ts";
 import { filesIn, inFolder, tiny, trained } from "../command.ts";
@@ -47,6 +50,10 @@ inFolder(
     const run = `${folder}/run`;
     await trained(...tiny, "--steps", "1", "--out", run);
     const checkpoint = `${run}/checkpoints/step-000001`;
+    const none = await createRun(`${folder}/none`, "", await readRunConfig(run));
+    assertEquals(await Promise.all([run, checkpoint, none].map(modelFolder)), [
+      ...[checkpoint, checkpoint, none],
+    ]);
     const whole = await readBase(run);
     const { settings, ...saved } = await readCheckpoint(
       filesSource(new Map(Object.entries(await filesIn(checkpoint)))),

@@ -2,8 +2,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { alone, collectivesInMemory, UserError } from "@unitune/training";
 // Not public: the parts of the command.
-import { SharedFailure, together } from "../../../cli/run/team.ts";
+import { runAmong } from "../../../cli/run/mpi_command.ts";
+import { SharedFailure, type Team, together } from "../../../cli/run/team.ts";
 import { launchOf } from "../../../training/mpi/implementations.ts";
+import { endedHere } from "../command.ts";
 
 /** What `together` does in two processes, of which some fail: messages of errors, and results. */
 async function outcomes(works: readonly (() => Promise<string>)[]): Promise<readonly unknown[]> {
@@ -36,6 +38,37 @@ Deno.test("what fails in one process fails in all, for the reason of the first",
 Deno.test("one process fails as it always did", async () => {
   await assertRejects(() => together(alone, ill), UserError, "it went wrong");
   await assertRejects(() => together(alone, broken), TypeError, "a defect");
+});
+
+/** What a process does of several that carry out a command: its exit code, and how it leaves MPI. */
+async function leaving(rank: number, run: (team: Team) => Promise<number>): Promise<unknown> {
+  const calls: string[] = [];
+  const { code, stderr } = await endedHere(() =>
+    runAmong({
+      ...alone,
+      ...{ rank, size: 2, neighbours: 2, place: rank },
+      transport: { rank, size: 2, exchange: never },
+      implementation: "none",
+      finish: () => calls.push("finish"),
+      abort: (exitCode) => calls.push(`abort ${exitCode}`),
+    }, { wayOn: "Go on.", run })
+  );
+  return [code, stderr, ...calls];
+}
+
+Deno.test("a process leaves MPI together with the others, or ends them", async () => {
+  const shared = new SharedFailure({ message: "error: it went wrong", exitCode: 2 });
+  const threads = Math.floor(navigator.hardwareConcurrency / 2);
+  const given = (team: Team) => Promise.resolve(Number(team.threads === Math.max(1, threads)));
+  assertEquals(await leaving(0, given), [1, "", "finish"]);
+  assertEquals(await leaving(1, () => Promise.resolve(0)), [0, "", "finish"]);
+  // What all know of is said once, and they leave in order.
+  assertEquals(await leaving(0, () => Promise.reject(shared)), [
+    ...[2, "error: it went wrong\n", "finish"],
+  ]);
+  assertEquals(await leaving(1, () => Promise.reject(shared)), [2, "", "finish"]);
+  assertEquals(await leaving(0, ill), [1, "error: it went wrong\n", "abort 1"]);
+  assertEquals(await leaving(1, ill), [1, "process 1: error: it went wrong\n", "abort 1"]);
 });
 
 Deno.test("the launcher's own MPI is looked for first", () => {
