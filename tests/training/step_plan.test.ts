@@ -1,5 +1,5 @@
 /** What a step takes: planned before weights are there, and what it then takes. */
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { leavesOf, mapTree, mul, outline, tensor, wasm } from "@unitune/core";
 import { withScore } from "@unitune/models";
 import {
@@ -129,6 +129,29 @@ Deno.test("plan of a step: processes share out the state of the optimizer, and n
   const sum = shared.reduce((total, { optimizer }) => total + optimizer, 0);
   assertEquals(sum, whole.optimizer + 2 * 2 * 64);
 });
+
+for (
+  const [name, given, size] of [
+    ["one program", {}, 1],
+    ["programs for micro-batches and update", { gradientAccumulation: 2 }, 1],
+    ["two processes", {}, 2],
+  ] as const
+) {
+  Deno.test(`a step takes over the state that it is given: ${name}`, async () => {
+    const stage = await stageOf({ objective: "sft", layers: 1, width: 8, ...given });
+    await Promise.all(
+      collectivesInMemory(size).map(async (collective) => {
+        using device = wasm({ threads: 1 });
+        using learner = await createLearner({ ...stage, device, collective });
+        const state = learner.init();
+        await learner.step(state, 0);
+        for (const leaf of leavesOf(state)) {
+          await assertRejects(() => leaf.data(), Error, "it was donated");
+        }
+      }),
+    );
+  });
+}
 
 Deno.test("plan of a step: a packed row has scores for each of its texts", async () => {
   using device = wasm({ threads: 1 });
