@@ -23,15 +23,16 @@
 export function invalidUtf8At(bytes: Uint8Array): number | undefined {
   let i = 0;
   while (i < bytes.length) {
-    const lead = bytes[i] ?? 0;
+    const lead = bytes[i] ?? NaN;
     const form = forms.find(({ from, to }) => from <= lead && lead <= to);
     if (form === undefined) return i;
     for (let k = 0; k < form.following; k++) {
-      const byte = bytes[i + 1 + k] ?? 0;
+      // NaN where the bytes end too soon.
+      const byte = bytes[i + 1 + k] ?? NaN;
       // Only the second byte's range depends on the first: no overlong forms, surrogates or more
       // than U+10FFFF.
       const [low, high] = k === 0 ? form.second : [0x80, 0xbf];
-      if (byte < low || byte > high) return i;
+      if (!(low <= byte && byte <= high)) return i;
     }
     i += 1 + form.following;
   }
@@ -80,7 +81,7 @@ export function decodeUtf8(
 }
 
 function describe(bytes: Uint8Array, offset: number): string {
-  const byte = (bytes[offset] ?? 0).toString(16).toUpperCase().padStart(2, "0");
+  const byte = (bytes[offset] ?? NaN).toString(16).toUpperCase().padStart(2, "0");
   const utf16 = offset === 0 &&
     ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff));
   return `byte 0x${byte}${utf16 ? ", as UTF-16 begins" : ""}: save the file as UTF-8`;

@@ -66,7 +66,7 @@ export function bestFitDecreasing(
   sizes: ArrayLike<number>,
   capacity: number,
 ): readonly (readonly number[])[] {
-  const sizeOf = (item: number): number => sizes[item] ?? 0;
+  const sizeOf = (item: number): number => sizes[item] ?? NaN;
   const items = Array.from({ length: sizes.length }, (_, item) => item)
     .sort((a, b) => sizeOf(b) - sizeOf(a));
   const bins: number[][] = [];

@@ -1,11 +1,14 @@
 /**
- * What the golden pages show: a run in two stages and a study, as numbers. Nothing is trained.
+ * What the golden pages show: a run in two stages and a study, as numbers, and drawings of each kind.
+ * Nothing is trained.
  *
  *     deno run --lock=deno.lock --frozen --allow-read --allow-write tests/cli/report/records.ts
  *
  * writes `golden/*.html` again, which leave the style of all pages out, and the whole pages to
  * `runs/golden`. Look at these in a browser before the others are committed.
  */
+import { page } from "@unitune/cli";
+import { curves, intervals } from "@unitune/cli/plot";
 import { pageStyle } from "../../../cli/report/page_style.ts";
 import { type RunRecord, runRecordPage } from "../../../cli/report/run_page.ts";
 import { arms } from "../../../cli/study/arms.ts";
@@ -151,10 +154,75 @@ export const study: StudyRecord = {
   ],
 };
 
+/** Points in steps of 10, of which one stands on no axis and one on none that is logarithmic. */
+const points = [3, 1e-300, NaN, 0.5, -1, 2000, 8].map((y, i) => ({ x: 10 * i, y }));
+
+/** The same with bands. */
+const banded = points.map(({ x, y }) => ({ x, y, low: y / 2, high: 2 * y }));
+
+const steps = { label: "step" } as const;
+
+/** Curves and intervals of each kind. */
+const drawings: Readonly<Record<string, string>> = {
+  "curves on linear axes": curves(
+    [
+      { name: "dotted", points, dotted: true, raw: points.map(({ x, y }) => ({ x, y: y + 1 })) },
+      { name: "banded & dashed", points: banded, dashed: true, color: 9 },
+      { name: "a name that takes a row of its own in the legend of a narrow drawing", points: [] },
+    ],
+    {
+      ...{ title: "linear", x: steps, y: { label: "loss" }, width: 400, hover: true },
+      reference: { value: 1, label: "start" },
+      beginnings: [{ value: 0, label: "sft" }, { value: 5, label: "dpo" }],
+    },
+  ),
+  "curves on a logarithmic axis": curves([{ name: "banded", points: banded }], {
+    ...{ title: "logarithmic", x: { label: "size", domain: [0, 80] }, height: 200 },
+    y: { label: "loss", scale: "log", base: 2 },
+  }),
+  "nine curves": curves(
+    Array.from("abcdefghi", (name, i) => ({ name, points: [{ x: 0, y: i }, { x: 1, y: 9 - i }] })),
+    { title: "nine", x: steps, y: { label: "place" }, hover: true },
+  ),
+  "no curve": curves([{ name: "a", points: [{ x: 1, y: NaN }] }], {
+    ...{ title: "none", x: steps, y: { label: "loss" } },
+  }),
+  "intervals": intervals(
+    [
+      {
+        name: "greedy",
+        rows: [{ name: "sft", value: 0.5, low: -1, high: 0.75 }, { name: "ift", value: 0.25 }],
+      },
+      { name: "sampled", rows: [{ name: "ift", value: 0.5, low: 0.125, high: 2 }] },
+    ],
+    {
+      ...{ title: "intervals", x: { label: "exact match", domain: [0, 1] } },
+      reference: { value: 0.375, label: "base" },
+    },
+  ),
+  "bars": intervals([{ name: "time", rows: [{ name: "step", value: 3, low: 2, high: 4 }] }], {
+    ...{ title: "bars", x: { label: "ms" }, bars: true, width: 300 },
+  }),
+  "no interval": intervals([{ name: "time", rows: [{ name: "step", value: NaN }] }], {
+    ...{ title: "none", x: { label: "ms" } },
+  }),
+};
+
+/** A page of all drawings. */
+const drawingsPage = () =>
+  page({
+    title: "Drawings",
+    sections: Object.entries(drawings).map(([title, drawing]) => ({
+      title,
+      body: { html: drawing },
+    })),
+  });
+
 /** The pages by the names of their files. */
 export const pages: Readonly<Record<string, () => string>> = {
   run: () => runRecordPage(run),
   study: () => studyRecordPage(study),
+  drawings: drawingsPage,
 };
 
 /** The file of a page. */
@@ -165,8 +233,8 @@ export const withoutStyle = (page: string): string => page.replace(pageStyle, "{
 
 if (import.meta.main) {
   await Deno.mkdir("runs/golden", { recursive: true });
-  for (const [name, page] of Object.entries(pages)) {
-    const whole = page();
+  for (const [name, make] of Object.entries(pages)) {
+    const whole = make();
     await Deno.writeTextFile(`runs/golden/${name}.html`, whole);
     await Deno.writeTextFile(goldenFile(name), withoutStyle(whole));
   }

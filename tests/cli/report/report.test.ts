@@ -12,7 +12,7 @@ import { requestsOf } from "../requests.ts";
 import { goldenFile, pages, run, study, withoutStyle } from "./records.ts";
 
 for (const [name, page] of Object.entries(pages)) {
-  Deno.test(`the page of a ${name} is the golden one, and asks for nothing`, async () => {
+  Deno.test(`the page "${name}" is the golden one, and asks for nothing`, async () => {
     const whole = page();
     const [lines, golden] = [withoutStyle(whole), await Deno.readTextFile(goldenFile(name))]
       .map((text) => text.split("\n"));
