@@ -83,10 +83,11 @@ async function ownPage(run: string, prompt: string | undefined): Promise<string>
 }
 
 /** Serves the page of a run until the process is ended. */
-async function watch(run: string, port: number): Promise<void> {
+async function watch(run: string, port: number): Promise<never> {
   const server = serveLive(run, port);
   print(`open http://127.0.0.1:${server.addr.port}/ in a browser; Ctrl+C ends`);
   await server.finished;
+  throw new RangeError("a server that nobody stops has ended");
 }
 
 /**
@@ -108,8 +109,7 @@ export async function reportCommand(argv: readonly string[]): Promise<number> {
     if (isStudy) throw new UsageError("--watch is for a run, and not for a comparison: omit it");
     if (out !== undefined) throw new UsageError("--watch writes no file: omit --out");
     await requireNoPrompt(folder, prompt);
-    await watch(folder, port);
-    return 0;
+    return await watch(folder, port);
   }
   const path = out ?? `${folder}/report.html`;
   const instead = "write the page elsewhere by --out FILE";

@@ -22,22 +22,12 @@ const SLOWNESS = 5;
 
 const limitFor = (seconds: number) => GRACE + SLOWNESS * seconds;
 
-/** The outcome of a test on a change, if it is not that it passed. */
-async function failureOf(
-  unit: TestUnit,
-  seconds: number,
-  copy: Copy,
-  run: Runner,
-): Promise<Verdict | undefined> {
-  const outcome = await run(unit, copy, limitFor(seconds));
-  return outcome.kind === "passed" ? undefined : { kind: "killed", by: unit.name, outcome };
-}
-
 /**
  * Runs the tests that run a mutant's line, one after the other, until one notices the change. Of some
  * code no coverage is known, such as that of threads, which is made of its text: where no test has
- * run the line, all that load the file are run. Where a time is given, the nearest tests have it, and
- * what they do not notice counts as survived, so that a rate of a run is at least what it says.
+ * run the line, all that load the file are run. Where a time is given, the nearest tests have it, each
+ * counted as its fastest run, and what they do not notice counts as survived, so that a rate of a run is
+ * at least what it says.
  *
  * @param mutant The mutant.
  * @param tests The tests, in their order.
@@ -61,6 +51,12 @@ export async function judge(
   try {
     let isCovered = false;
     let spent = 0;
+    const failureOf = async (unit: TestUnit, seconds: number): Promise<Verdict | undefined> => {
+      const outcome = await run(unit, copy, limitFor(seconds));
+      if (outcome.kind !== "passed") return { kind: "killed", by: unit.name, outcome };
+      spent += baselines.passed(unit, outcome.seconds);
+      return undefined;
+    };
     const loading: (readonly [TestUnit, number])[] = [];
     for (const unit of tests) {
       const baseline = await baselines.of(unit);
@@ -71,16 +67,14 @@ export async function judge(
         continue;
       }
       isCovered = true;
-      const killed = await failureOf(unit, baseline.seconds, copy, run);
+      const killed = await failureOf(unit, baseline.seconds);
       if (killed !== undefined) return killed;
-      spent += baseline.seconds;
       if (spent >= within) return { kind: "survived" };
     }
     if (isCovered) return { kind: "survived" };
     for (const [unit, seconds] of loading) {
-      const killed = await failureOf(unit, seconds, copy, run);
+      const killed = await failureOf(unit, seconds);
       if (killed !== undefined) return killed;
-      spent += seconds;
       if (spent >= within) break;
     }
     return { kind: "survived" };

@@ -214,7 +214,9 @@ export const train: Here = here((argv) => trainCommand(argv));
 export async function helpOf(
   command: (argv: readonly string[]) => Promise<number>,
 ): Promise<string> {
-  return (await endedHere(() => command(["--help"]))).stdout;
+  const { code, stdout, stderr } = await endedHere(() => command(["--help"]));
+  assertEquals(code, 0, stderr);
+  return stdout;
 }
 
 /** Runs `sample` to its end, in this process. */

@@ -114,6 +114,7 @@ Deno.test("turns follow from their number and a draw, or from prompts that were 
     isGiven: true,
     after: { next: 4, waiting: [1] },
   });
+  assertEquals(turn(unsolved, 3, [3, 2, 1, 0]).prompts, [3, 2, 1, 0]);
   const after = (rewards: readonly (number | null)[], guidance = unsolved, before = short) => {
     const { next, waiting } = startAfter(guidance, before, rewards, 2);
     assertEquals([next, ...waiting.slice(0, 3)], [6, 0, 1, 2]);
@@ -161,7 +162,7 @@ Deno.test("given tokens are marked behind their prompts", async () => {
 
 Deno.test("a teacher reads the prompt, a right answer and the prompt again, where there is room", async () => {
   const answers = prompts.map(({ ids }) => demonstratedAnswer(tokenizer, ids, [d, stop]));
-  const judged = { answers, prompts, rewards: [0, 0.5, 0.4, null], groupSize: 2 };
+  const judged = { answers, prompts, rewards: [0.4, 0.5, 0.5, null], groupSize: 2 };
   const layout = { length: 8, padding: 0, temperature: 0.5 };
   const rows = async (from: "data" | "group", length: number) => {
     const { ids, mask, temperature } = privilegedRows(from, judged, { ...layout, length });
@@ -180,8 +181,8 @@ Deno.test("a teacher reads the prompt, a right answer and the prompt again, wher
     [a, d, c, stop, a, d],
   ]);
   assertEquals((await rows("data", 7))[2], [a, d]);
-  // The second answer of the first group has passed: its sibling reads it, and nobody else.
-  assertEquals(await rows("group", 8), [[a, d, stop, a], [a], [a, d], [a, d]]);
+  // One answer of each group has passed: its sibling reads it, and nobody else.
+  assertEquals(await rows("group", 8), [[a, d, stop, a], [a], [a, d], [a, d, d, stop, a, d]]);
   const empty = emptyPrivileged(4, layout);
   assertEquals([empty.ids.shape, empty.mask.shape, empty.temperature], [[4, 8], [4, 8], 0.5]);
 });
