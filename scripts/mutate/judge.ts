@@ -24,10 +24,10 @@ const limitFor = (seconds: number) => GRACE + SLOWNESS * seconds;
 
 /**
  * Runs the tests that run a mutant's line, one after the other, until one notices the change. Of some
- * code no coverage is known, such as that of threads, which is made of its text: where no test has
- * run the line, all that load the file are run. Where a time is given, the nearest tests have it, each
- * counted as its fastest run, and what they do not notice counts as survived, so that a rate of a run is
- * at least what it says.
+ * code no coverage is known, such as that of threads: where no test has run the line, all that load the
+ * file are run, and where none has loaded it, all that import it. Where a time is given, the nearest
+ * tests have it, each counted as its fastest run, and what they do not notice counts as survived, so
+ * that a rate of a run is at least what it says.
  *
  * @param mutant The mutant.
  * @param tests The tests, in their order.
@@ -58,12 +58,13 @@ export async function judge(
       return undefined;
     };
     const loading: (readonly [TestUnit, number])[] = [];
+    const importing: (readonly [TestUnit, number])[] = [];
     for (const unit of tests) {
       const baseline = await baselines.of(unit);
-      const lines = baseline?.lines.get(file);
-      if (baseline === null || lines === undefined) continue;
-      if (!lines.has(line)) {
-        loading.push([unit, baseline.seconds]);
+      if (baseline === null) continue;
+      const lines = baseline.lines.get(file);
+      if (!lines?.has(line)) {
+        (lines === undefined ? importing : loading).push([unit, baseline.seconds]);
         continue;
       }
       isCovered = true;
@@ -72,7 +73,7 @@ export async function judge(
       if (spent >= within) return { kind: "survived" };
     }
     if (isCovered) return { kind: "survived" };
-    for (const [unit, seconds] of loading) {
+    for (const [unit, seconds] of loading.length > 0 ? loading : importing) {
       const killed = await failureOf(unit, seconds);
       if (killed !== undefined) return killed;
       if (spent >= within) break;

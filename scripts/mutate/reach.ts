@@ -77,9 +77,11 @@ function moduleOf(
       else for (const [there, here] of namesIn(clause)) handedOn.set(here, [target, there]);
       return;
     }
-    // Threads and programs are started by the paths of their files.
+    // Threads and programs are started by the paths of their files, from the folder of this one or
+    // from the root, and packages are loaded so.
     if (ts.isStringLiteralLike(node) && node.text.endsWith(".ts")) {
-      const target = resolve(node.text, file) ?? (files.has(node.text) ? node.text : undefined);
+      const target = resolve(node.text, file) ?? resolve(`./${node.text}`, file) ??
+        (files.has(node.text) ? node.text : undefined);
       if (target !== undefined) imports.push([target, "*"]);
     }
     // Tasks are started by their names, which the configuration has.

@@ -155,7 +155,7 @@ Deno.test("a test that fails without the change judges nothing", async () => {
   assertEquals(failing, ["second"]);
 });
 
-Deno.test("where no test runs the line, those are run that load the file", async () => {
+Deno.test("where no test runs the line, those are run that load the file, or import it", async () => {
   const { verdict, changed } = await scriptedVerdict(
     { "third changed": "failed" },
     { first: [1], third: [] },
@@ -164,6 +164,10 @@ Deno.test("where no test runs the line, those are run that load the file", async
   assertEquals(changed, ["first changed", "third changed"]);
   const passing = await scriptedVerdict({}, { first: [1], third: [] });
   assertEquals(passing.verdict, { kind: "survived" });
+  // A thread of its own, whose lines nobody notes.
+  const unseen = await scriptedVerdict({ "third changed": "failed" }, {});
+  assertEquals(unseen.verdict?.kind, "killed");
+  assertEquals(unseen.changed, ["first changed", "second changed", "third changed"]);
 });
 
 Deno.test("tests that run the line are begun within the time", async () => {
