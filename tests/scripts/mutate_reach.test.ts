@@ -60,7 +60,8 @@ Deno.test("every file of the packages has tests, its own examples first of all",
   assert(belonging.some(({ name, isOwn }) => !isOwn && name.startsWith("tests/objectives/")));
   assert(!belonging.some(({ name }) => name.startsWith("tests/cli/")), "those start programs");
   const files = [...repository.files].filter(([file, text]) =>
-    /^(?:core|autodiff|models|objectives|training|cli)\//.test(file) && mutantsOf(file, text).length > 0
+    /^(?:core|autodiff|models|objectives|training|cli)\//.test(file) &&
+    mutantsOf(file, text).length > 0
   );
   assertEquals(files.filter(([file]) => !tests(file).some(({ isOwn }) => isOwn)), []);
 });
