@@ -455,6 +455,11 @@ export const tuned: readonly Tuning[] = [
     because: "it decides how often progress is told",
   },
   {
+    file: "cli/hub/download.ts",
+    inside: "LINE_EVERY",
+    because: "it decides how often progress is told, and nothing else",
+  },
+  {
     file: "cli/data/memory.ts",
     inside: "TELLING",
     because: "data that does not fit is refused, sooner or later",

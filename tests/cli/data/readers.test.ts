@@ -1,5 +1,5 @@
 /** Files of every kind as rows: the same rows, wherever they are, and refusals with their place. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { readDataset } from "@unitune/cli";
 import { UserError } from "@unitune/training";
 import { Buffer } from "node:buffer";
@@ -321,6 +321,19 @@ Deno.test("a frame of zstd ends where its header says, whatever the header holds
       }
     }
   }
+});
+
+Deno.test("a frame of zstd that says to be skipped is", async () => {
+  for (const last of [0, 15]) {
+    const skipped = Uint8Array.from([0x50 + last, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, ...utf8("abc")]);
+    assertEquals(frameAt(skipped, 0), { end: 11, isSkipped: true });
+    const [one, two] = ["one", "two"].map((text) => zstdCompressSync(utf8(text)));
+    const whole = Buffer.concat([one ?? "", skipped, two ?? ""].map((part) => Buffer.from(part)));
+    assertEquals(await textIn("a.zst", whole, 1e9), "onetwo");
+    assertThrows(() => frameAt(skipped.subarray(0, 10), 0), Error, "it ends inside a frame");
+  }
+  const other = Uint8Array.from([0x60, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]);
+  assertThrows(() => frameAt(other, 0), Error, "something that is no frame");
 });
 
 inFolder("a Parquet file that was packed once more is refused", async (folder) => {

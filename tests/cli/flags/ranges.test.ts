@@ -5,6 +5,7 @@ import { downloadCommand } from "../../../cli/commands/download.ts";
 import { mergeCommand } from "../../../cli/commands/merge.ts";
 import { reportCommand } from "../../../cli/commands/report.ts";
 import { sampleCommand } from "../../../cli/commands/sample.ts";
+import { settingFlags } from "@unitune/cli";
 import { helpOf } from "../command.ts";
 
 /** What stands in parentheses at the end of each flag's help, for those that have it. */
@@ -51,4 +52,16 @@ Deno.test("flags have their ranges and defaults", async () => {
     "batch-size": "at least 1; default 8",
     "device": "default auto",
   });
+});
+
+Deno.test("settings tell their defaults for a pretrained model, by data where they differ", () => {
+  const table: Readonly<Record<string, { readonly defaultHelp?: string }>> = settingFlags();
+  const names = ["learningRate", "steps", "batchSize", "loraRank"];
+  assertEquals(names.map((name) => table[name]?.defaultHelp), [
+    "0.003; with --model 0.00002 for answers, 0.000001 for pairs, labels, steps and rollouts; " +
+    "with --lora 0.0001 for answers, 0.00001 for pairs, labels, steps and rollouts",
+    "1500; with --model 100",
+    "32; with --model 2 for answers, pairs, labels and steps, 8 for rollouts",
+    undefined,
+  ]);
 });

@@ -228,6 +228,8 @@ Deno.test("samples are on a line each, of each kind a few", () => {
       `1+1  ->  2${" ".repeat(17)}  right`,
     ],
   );
+  const ofOne = Array.from({ length: 9 }, () => answer("add", "2", true));
+  assertEquals(sampleLines(ofOne).length, 6);
 });
 
 Deno.test("an evaluation on one line leaves details to the table", () => {

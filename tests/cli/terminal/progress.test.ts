@@ -123,6 +123,40 @@ Deno.test("a run that stops between two lines says where", () => {
   assertEquals(text(), "step 7/100 · loss 0.5000\n");
 });
 
+Deno.test("a run without a step has no line, and one that was shown no second", () => {
+  const none = recorder(undefined);
+  const begun = progressReporter(none.output, 100, 10);
+  begun.update(0);
+  begun[Symbol.dispose]();
+  assertEquals(none.text(), "");
+  const { output, text } = recorder(undefined);
+  const reporter = progressReporter(output, 100, 10);
+  reporter.update(9);
+  reporter.update(10);
+  reporter[Symbol.dispose]();
+  assertEquals(text(), "step 10/100\n");
+  // One of a single step.
+  const one = recorder(undefined);
+  const single = progressReporter(one.output, 100, 10);
+  single.update(1);
+  single[Symbol.dispose]();
+  assertEquals(one.text(), "step 1/100\n");
+});
+
+Deno.test("the work between two steps is shown on a terminal alone, and is over at the end", () => {
+  const plain = recorder(undefined);
+  progressReporter(plain.output, 10, 1).phase("evaluating");
+  assertEquals(plain.text(), "");
+  const { output, written } = recorder(80);
+  const reporter = progressReporter(output, 10, 1);
+  reporter.update(5);
+  reporter.phase("evaluating on \x1bheld-out");
+  assert(written.at(-1)?.includes("evaluating on \\u001bheld-out"), written.at(-1));
+  reporter[Symbol.dispose]();
+  assertEquals(written.at(-1), "\n");
+  assert(!written.at(-2)?.includes("evaluating"));
+});
+
 Deno.test("the rate is that of this run: a resumed one does not count the steps before", () => {
   const { output, clock, text } = recorder(undefined);
   const reporter = progressReporter(output, 100, 1);

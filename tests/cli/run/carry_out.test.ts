@@ -1,0 +1,55 @@
+/** A run as a function of its settings: the folder that it holds, and how it ends. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { carryOut, createRun, openDevice, prepare, runConfig, silentProgress } from "@unitune/cli";
+import { trainSettings, UserError } from "@unitune/training";
+import { holdRun } from "../../../cli/run/run_folder.ts";
+import { inFolder } from "../command.ts";
+
+const stages = [trainSettings({
+  ...{ layers: 1, heads: 1, width: 8, examples: 20, tasks: "pick", batchSize: 2, steps: 3 },
+  ...{ warmupSteps: 0, evalSteps: 2, saveSteps: 2, loggingSteps: 1 },
+})];
+
+inFolder("a run gives its folder back at its end, unless its caller holds it", async (folder) => {
+  const prepared = await prepare(stages);
+  using device = await openDevice("wasm");
+  const runIn = async (name: string) => ({
+    folder: await createRun(`${folder}/${name}`, "", runConfig(stages, prepared)),
+    ...{ stages, prepared, device },
+  });
+  const printed: string[] = [];
+  const shown: number[] = [];
+  const progress = {
+    ...silentProgress,
+    print: (text: string) => void printed.push(text),
+    update: (step: number) => void shown.push(step),
+  };
+  const one = await runIn("one");
+  const { isComplete, checkpoint, reports } = await carryOut({ ...one, progress });
+  assertEquals([isComplete, checkpoint.position.step], [true, 3]);
+  // Of the last evaluation alone, on each of the splits.
+  const splits = prepared.splits.map(({ name }) => name);
+  assertEquals(reports.map(({ split }) => split), splits);
+  assertEquals(
+    printed.flatMap((text) => /^step \d\/\d/.exec(text) ?? []),
+    // Between the start and the end, the first split is looked at.
+    [...splits.map(() => "step 0/3"), "step 2/3", ...splits.map(() => "step 3/3")],
+  );
+  assertEquals(shown, [0, 1, 2, 3]);
+  {
+    using held = await holdRun(one.folder);
+    assertEquals(held.saved?.position.step, 3);
+    await assertRejects(() => holdRun(one.folder), UserError, "another process");
+    // What is complete is left as it is.
+    assertEquals((await carryOut({ ...one, held })).isComplete, true);
+    await assertRejects(() => holdRun(one.folder), UserError, "another process");
+  }
+  (await holdRun(one.folder))[Symbol.dispose]();
+
+  const two = await runIn("two");
+  const stopped = await carryOut({ ...two, signal: AbortSignal.abort() });
+  assertEquals([stopped.isComplete, stopped.reports], [false, []]);
+  assert(stopped.checkpoint.position.step < 3);
+  const rest = await carryOut(two);
+  assertEquals(rest.reports, reports);
+});

@@ -1,0 +1,71 @@
+/** Rows that a reference scores before a stage: each once, and only those that the stage reads. */
+import { assertEquals } from "@std/assert";
+import { collectivesInMemory, type EncodedSequence, shuffledRows } from "@unitune/training";
+// Not public: the scoring of a stage's rows.
+import { scoreRowsBy } from "../../training/feeds/offline.ts";
+import type { TokenScorer } from "../../training/sampling/scorer.ts";
+
+const rows = Array.from({ length: 5 }, (_, i) => ({
+  ids: Array.from({ length: i + 2 }, () => i),
+  mask: Array.from({ length: i + 2 }, (_, t) => t > 0),
+}));
+
+/** Scores each token with its id, and notes the sequences. */
+function scorer() {
+  const seen: EncodedSequence[] = [];
+  const none = () => {
+    throw new RangeError("only sequences are scored one by one");
+  };
+  const own: TokenScorer<unknown> = {
+    score: none,
+    scoreAll: none,
+    async *scoreEach(_, sequences) {
+      for (const sequence of sequences) {
+        seen.push(sequence);
+        yield await Promise.resolve(Float32Array.from(sequence.ids));
+      }
+    },
+    [Symbol.dispose]: () => {},
+  };
+  return { own, seen };
+}
+
+const form = { sides: 1, sequences: (row: EncodedSequence) => [row] };
+const tokens = (own: readonly EncodedSequence[]) =>
+  own.reduce((total, { ids }) => total + ids.length, 0);
+
+Deno.test("a row that comes again is scored once, and one that never comes is not", async () => {
+  const source = shuffledRows(rows, 3, 8);
+  for (const [steps, count] of [[1, 2], [2, 4], [3, 5], [40, 5]] as const) {
+    const { own, seen } = scorer();
+    const layout = { batchSize: 2, microBatches: 1, steps, padding: 0 };
+    const { scores, cost } = await scoreRowsBy(own, source, form, layout, {
+      start: { policy: {} },
+    });
+    const expected = Array.from({ length: count }, (_, number) => source.row(number));
+    assertEquals(seen, expected);
+    assertEquals(cost.forwardTokens, tokens(expected));
+    assertEquals(
+      [...scores.values()].map((values) => values.map((own) => [...own])),
+      expected.map(({ ids }) => [ids]),
+    );
+    assertEquals([...scores.keys()].length, count);
+  }
+});
+
+Deno.test("processes score a part of the rows each, and all have all scores", async () => {
+  const source = shuffledRows(rows, 3, 8);
+  const layout = { batchSize: 5, microBatches: 2, steps: 1, padding: 0 };
+  const parts = await Promise.all(
+    collectivesInMemory(2).map(async (collective) => {
+      const { own, seen } = scorer();
+      const { scores, cost } = await scoreRowsBy(own, source, form, layout, {
+        ...{ start: { policy: {} }, collective },
+      });
+      return { seen: seen.length, tokens: cost.forwardTokens, scores: [...scores] };
+    }),
+  );
+  assertEquals(parts.map(({ seen }) => seen).toSorted(), [2, 3]);
+  assertEquals(parts[0]?.scores, parts[1]?.scores);
+  assertEquals(parts.map((part) => part.tokens), [tokens(rows), tokens(rows)]);
+});
