@@ -1,6 +1,7 @@
 /** Rows that a reference scores before a stage: each once, and only those that the stage reads. */
 import { assertEquals } from "@std/assert";
-import { collectivesInMemory, type EncodedSequence, shuffledRows } from "@unitune/training";
+import type { EncodedSequence } from "@unitune/models";
+import { collectivesInMemory, shuffledRows } from "@unitune/training";
 // Not public: the scoring of a stage's rows.
 import { scoreRowsBy } from "../../training/feeds/offline.ts";
 import type { TokenScorer } from "../../training/sampling/scorer.ts";

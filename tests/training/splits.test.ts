@@ -22,12 +22,12 @@ const exams = [..."abc"].map((letter) => ({
 Deno.test("of more conversations than are looked at, the numbers are told", () => {
   const split = (evalExamples: number, evalAnswers: number) =>
     conversationSplit("v", exams, letters, 8, { evalExamples, evalAnswers });
-  const cases = [
+  const cases: readonly [examples: number, answers: number, notes: string[]][] = [
     [3, 3, []],
     [2, 3, ["evaluations look at 2 of 3 v examples and answer 3, evenly spread."]],
     [3, 2, ["evaluations look at 3 of 3 v examples and answer 2, evenly spread."]],
     [1, 4, ["evaluations look at 1 of 3 v examples and answer 3, evenly spread."]],
-  ] as const;
+  ];
   for (const [examples, answers, notes] of cases) {
     const own = split(examples, answers);
     assertEquals(notesOf(own), notes);
