@@ -8,7 +8,7 @@ const masked = (text: string, folder: string) =>
   text.replaceAll(folder, "DIR")
     .replaceAll(/ · \d+s left( · [\d.,]+ (?:steps\/s|s\/step|tokens\/s))*/g, " · PACE")
     .replaceAll(/-?\d+\.\d{3,4}(?=[ ,\n])/g, "#")
-    .replaceAll(/->  \S+ +/g, "->  ANSWER  ")
+    .replaceAll(/-> {2}\S+ +/g, "->  ANSWER  ")
     .replaceAll(/^(?:\d+m )?\d+s in all$/gm, "TIME in all");
 
 const small = [
