@@ -332,7 +332,9 @@ export function sampleLines(answers: readonly Answer[]): string[] {
     isRight ? "right" : `wrong, e.g. ${brief(question.gold, LONGEST.answer)}`,
   ]);
   const widths = columnWidths(rows);
-  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
+  return rows.map((row) =>
+    row.map((cell, i) => cell.padEnd(widths[i] ?? NaN)).join("  ").trimEnd()
+  );
 }
 
 /** A text and, after `>>`, its continuation by the model. */

@@ -347,7 +347,7 @@ export function windowRows(ids: ArrayLike<number>, seed: number, context: number
  */
 export function windowAt(ids: ArrayLike<number>, start: number, length: number): EncodedSequence {
   return {
-    ids: Array.from({ length }, (_, i) => ids[start + i] ?? 0),
+    ids: Array.from({ length }, (_, i) => ids[start + i] ?? NaN),
     mask: Array.from({ length }, (_, i) => i > 0),
   };
 }

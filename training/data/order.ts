@@ -69,7 +69,7 @@ export function keptLengths(
   // 0 where a length is not known yet.
   const lengths = new Uint32Array(count);
   return (place) => {
-    const known = lengths[place] ?? 0;
+    const known = lengths[place] ?? NaN;
     if (known > 0) return known;
     const length = read(place);
     lengths[place] = length;

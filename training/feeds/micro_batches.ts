@@ -64,7 +64,7 @@ export function microBatches(
   lengths: readonly number[],
   { classes, batchSize, batchTokens }: Cut,
 ): readonly MicroBatch[] {
-  const lengthOf = (row: number): number => lengths[row] ?? 0;
+  const lengthOf = (row: number): number => lengths[row] ?? NaN;
   const paddedTo = (rows: readonly number[]) => classOf(classes, longest(rows, lengthOf));
   if (batchTokens === undefined) {
     return Array.from({ length: Math.ceil(lengths.length / batchSize) }, (_, part) => {

@@ -45,7 +45,7 @@ function distance(a: readonly string[], b: readonly string[]): number {
     }
     [beforeLast, last] = [last, row];
   }
-  return last[b.length] ?? 0;
+  return last[b.length] ?? NaN;
 }
 
 /**

@@ -175,6 +175,59 @@ Deno.test("no key takes an odd value for what Unitune does anyway", () => {
   );
 });
 
+/** Values that mean what Unitune does anyway, and the keys that take them and no other of these. */
+const takenAsIs: readonly (readonly [values: readonly unknown[], keys: string])[] = [
+  [
+    [{}],
+    "model_init_kwargs teacher_model_init_kwargs env dataset_kwargs chat_template_kwargs lr_scheduler_kwargs generation_kwargs",
+  ],
+  [
+    [false, "n"],
+    "use_peft load_in_8bit load_in_4bit packing auto_find_batch_size disable_dropout use_cpu use_weighting sync_ref_model scale_rewards normalize_advantages mask_truncated_completions use_bias_correction_kl use_adaptive_entropy load_best_model_at_end resume_from_checkpoint ignore_data_skip push_to_hub",
+  ],
+  [[[]], "lora_target_parameters datasets reward_funcs optim_target_modules report_to"],
+  [[0.1], "test_split_size"],
+  [[true, "yes"], "completion_only_loss assistant_only_loss"],
+  [[-1], "max_steps"],
+  [[""], "optim_args"],
+  [[1e-8], "adam_epsilon"],
+  [
+    [0],
+    "label_smoothing_factor label_smoothing top_k min_p entropy_coef max_tool_calling_iterations",
+  ],
+  [[[1]], "loss_weights"],
+  [
+    [1],
+    "ld_alpha desirable_weight undesirable_weight steps_per_generation top_p repetition_penalty top_entropy_quantile",
+  ],
+  [[0.05], "discopop_tau"],
+];
+
+Deno.test("a key takes what Unitune does anyway, and no value beside it", () => {
+  const near = [false, true, 0, 1, 2, -1, 0.05, 0.1, 1e-8, "", "yes", "n", [], [1], {}];
+  const found = Object.keys(trlKeys).flatMap((key) => {
+    const taken = near.filter((value) => readingOf(key, value).kind === "same");
+    return taken.length === 0 ? [] : [[key, taken] as const];
+  });
+  const expected = takenAsIs.flatMap(([values, keys]) =>
+    keys.split(" ").map((key) => [key, values] as const)
+  );
+  assertEquals(Object.fromEntries(found), Object.fromEntries(expected));
+});
+
+Deno.test("the words of TRL's command line are booleans, in any case", () => {
+  const kindsOf = (words: readonly string[]) =>
+    words.map((word) => readingOf("use_peft", word).kind);
+  assertEquals(kindsOf(["true", "yes", "T", "Y"]), [
+    "settings",
+    "settings",
+    "settings",
+    "settings",
+  ]);
+  assertEquals(kindsOf(["False", "NO", "f", "n"]), ["same", "same", "same", "same"]);
+  assertEquals(kindsOf(["maybe", ""]), ["refused", "refused"]);
+});
+
 /** Files of TRL, the command line beside them, and the settings that they are. */
 const files: readonly (readonly [
   file: Readonly<Record<string, unknown>>,
