@@ -130,7 +130,10 @@ Deno.test("costs are added, and tokens counted", () => {
 });
 
 Deno.test("an evaluation takes a part of the rows between two of them", () => {
-  const stage = { steps: 100, batchSize: 8, gradientAccumulation: 2, evalSteps: 30 };
+  const stage = {
+    ...{ steps: 100, batchSize: 8, gradientAccumulation: 2, evalSteps: 30 },
+    ...{ evalExamples: undefined, evalAnswers: undefined },
+  };
   // 1,600 rows between five evaluations, the first of them before the first step.
   assertEquals(evaluationSizes([stage]), {
     ...{ evalExamples: 320 / 4, evalAnswers: Math.floor(320 / 24), trainedRows: 320 },
