@@ -93,7 +93,7 @@ Deno.test("the files of a model are wanted, the weights last; of an adapter alon
   assertEquals(wantedOf([...adapter, "README.md"]), ["README.md", ...adapter]);
   // A whole model beside an adapter is what is wanted.
   assertEquals(wantedOf([...adapter, config, tokenizer, weights]), [
-    ...[config, tokenizer, adapter[0], weights],
+    ...[config, tokenizer, "adapter_config.json", weights],
   ]);
   const lacking: readonly [names: readonly string[], message: string][] = [
     [[tokenizer, weights], "a/b has no config.json, which a model needs: take another model"],
