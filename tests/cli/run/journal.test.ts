@@ -122,10 +122,7 @@ Deno.test("a configuration is known by its parts", () => {
     { ...config, base: { name: "m" } },
     { ...config, functions: [1] },
   ];
-  assertEquals(
-    wrong.filter((value) => isRunConfig(value)),
-    [{ ...config, functions: [1] }].slice(1),
-  );
+  for (const value of wrong) assertEquals(isRunConfig(value), false, JSON.stringify(value));
   assertEquals([isBaseRecord(base), isBaseRecord({ ...base, revision: "v1" })], [true, true]);
   for (const odd of [1, { name: "m" }, { digest: "d" }, { ...base, revision: 1 }]) {
     assertEquals(isBaseRecord(odd), false);
