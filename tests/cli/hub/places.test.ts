@@ -1,13 +1,7 @@
 /** Where models of a hub are kept, and which of their files are wanted: without a hub. */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { UserError } from "@unitune/training";
-import {
-  cachedDataset,
-  cachedModel,
-  findSnapshot,
-  missingIn,
-  shardsIn,
-} from "../../../cli/hub/cache.ts";
+import { cachedDataset, cachedModel, findSnapshot, missingIn } from "../../../cli/hub/cache.ts";
 import {
   cacheFolder,
   hubAccess,
@@ -16,6 +10,7 @@ import {
   isOffline,
 } from "../../../cli/hub/environment.ts";
 import { wantedFiles } from "../../../cli/hub/listing.ts";
+import { shardsIn } from "../../../cli/hub/model_files.ts";
 import { inFolder } from "../command.ts";
 
 const of = (variables: Readonly<Record<string, string>>): HubEnvironment => (name) =>
