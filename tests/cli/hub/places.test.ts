@@ -9,7 +9,7 @@ import {
   type HubEnvironment,
   isOffline,
 } from "../../../cli/hub/environment.ts";
-import { wantedFiles } from "../../../cli/hub/listing.ts";
+import { listingIn, wantedFiles } from "../../../cli/hub/listing.ts";
 import { shardsIn } from "../../../cli/hub/model_files.ts";
 import { inFolder } from "../command.ts";
 
@@ -73,6 +73,38 @@ const index = "model.safetensors.index.json";
 const adapter = ["adapter_config.json", "adapter_model.safetensors"];
 const shards = ["model-1.safetensors", "model-2.safetensors"];
 const parts = { weight_map: { a: shards[1], b: shards[0], c: shards[1] } };
+
+Deno.test("a listing has the files with a digest and a name of the cache, of models those in no folder", () => {
+  const [sha, blobId, sha256] = ["a".repeat(40), "b".repeat(40), "c".repeat(64)];
+  const filesOf = (
+    siblings: unknown,
+    kind?: "model" | "dataset",
+  ) => [...listingIn({ sha, siblings }, kind)?.files.values() ?? []];
+  const small = { rfilename: "config.json", size: 2, blobId };
+  const large = { ...small, rfilename: "model.safetensors", lfs: { sha256, size: 9 } };
+  assertEquals(filesOf([small, large]), [
+    { name: "config.json", size: 2, digest: blobId, digestOf: "git blob" },
+    { name: "model.safetensors", size: 9, digest: sha256, digestOf: "content" },
+  ]);
+  assertEquals(filesOf([{ ...small, size: 0 }]).length, 1);
+  const odd = [
+    ...[1, null, {}, { ...small, rfilename: 1 }, { ...small, size: -1 }, { ...small, size: "2" }],
+    ...[{ ...small, blobId: "b".repeat(39) }, { ...small, blobId: "B".repeat(40) }],
+    ...[{ ...small, blobId: 5 }, { ...large, lfs: { sha256, size: 0.5 } }],
+    ...[{ ...large, lfs: { sha256: blobId, size: 9 } }, { ...small, rfilename: ".git" }],
+  ];
+  assertEquals(filesOf(odd), []);
+  const folder = { ...small, rfilename: "data/train-0.parquet" };
+  assertEquals([filesOf([folder]).length, filesOf([folder], "dataset").length], [0, 1]);
+  for (const rfilename of ["../x", "a/../x", "a/.b", "/a", "a//b", "a\\b"]) {
+    assertEquals(filesOf([{ ...small, rfilename }], "dataset"), [], rfilename);
+  }
+  const wrong: readonly unknown[] = [
+    ...[undefined, [], { sha }, { siblings: [] }, { sha: "a", siblings: [] }],
+    { sha: 1, siblings: [] },
+  ];
+  for (const value of wrong) assertEquals(listingIn(value), undefined);
+});
 
 Deno.test("the files of a model are wanted, the weights last; of an adapter alone, its own", () => {
   const other = ["pytorch_model.bin", "README.md", "other.txt"];
