@@ -1,8 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
+  answerUnit,
   byteUnit,
   formatBar,
+  formatBytes,
   formatLine,
   formatMeasured,
   formatRate,
@@ -78,6 +80,86 @@ Deno.test("a bar is on one line, narrower than the terminal, and says the step w
     const count = `${progress.step}/${progress.steps}`;
     assertEquals(bar.includes(count), count.length < columns);
   }));
+});
+
+Deno.test("a bar has the facts that its width has room for, the most important first", () => {
+  const all = {
+    ...{ step: 120, steps: 1000, loss: 1.23456, reward: 0.5, unscorable: 0.126, padding: 0.3 },
+    ...{ rate: 2.5, tokenRate: 12345.6 },
+  };
+  const facts =
+    "120/1000 · reward 0.5000 · 13 % unscorable · loss 1.2346 · 5m 52s left · 2.5 steps/s";
+  const bars: readonly (readonly [columns: number, bar: string])[] = [
+    [140, `[##                 ] ${facts} · 12,346 tokens/s · 30 % padding`],
+    [100, `[#           ] ${facts}`],
+    [80, "120/1000 · reward 0.5000 · 13 % unscorable · loss 1.2346 · 5m 52s left"],
+    [60, "120/1000 · reward 0.5000 · 13 % unscorable · loss 1.2346"],
+    // As wide as the facts, and less.
+    [57, "120/1000 · reward 0.5000 · 13 % unscorable · loss 1.2346"],
+    [56, "[#         ] 120/1000 · reward 0.5000 · 13 % unscorable"],
+    [40, "[#           ] 120/1000 · reward 0.5000"],
+    // A bar of less than eight signs is none.
+    [20, "[        ] 120/1000"],
+    [19, "120/1000"],
+    [9, "120/1000"],
+    [8, "120/100"],
+    [1, ""],
+  ];
+  for (const [columns, bar] of bars) assertEquals(formatBar(all, columns), bar);
+  assertEquals(
+    formatBar({ ...all, phase: "evaluating" }, 60),
+    "120/1000 · evaluating · reward 0.5000 · 13 % unscorable",
+  );
+  const counted = { step: 5e6, steps: 2e9, rate: 1e6, unit: byteUnit };
+  assertEquals(
+    formatBar(counted, 60),
+    "[              ] 5.0 MB of 2.0 GB · 33m 15s left · 1.0 MB/s",
+  );
+  const filled = (step: number, steps = 1000) =>
+    formatBar({ step, steps }, 60).split("#").length - 1;
+  assertEquals([filled(499), filled(500), filled(999), filled(1000)], [19, 20, 39, 40]);
+  assertEquals([filled(0, 0), filled(9, 8)], [40, 40]);
+  assertEquals(
+    formatLine(all),
+    "step 120/1000 · reward 0.5000 · 13 % unscorable · loss 1.2346 · 5m 52s left",
+  );
+  assertEquals(
+    formatLine({ step: 1, steps: 4, rate: 0.5, unit: answerUnit }),
+    "answer 1/4 · 6s left · 2.0 s/answer",
+  );
+  // An answer in a thousand that no reward can judge is one.
+  assertEquals(formatLine({ step: 1, steps: 4, unscorable: 0.001 }), "step 1/4 · 1 % unscorable");
+  assertEquals(formatLine({ step: 1, steps: 4, rate: 0 }), "step 1/4");
+});
+
+Deno.test("measured numbers, rates and sizes are short at the ends of their ranges", () => {
+  assertEquals([1e-3, 9.99e-4, 999_999, 1e6, -1e-3, Infinity].map(formatMeasured), [
+    ...["0.0010", "1.0e-3", "999999.0000", "1.0e+6", "-0.0010", "Infinity"],
+  ]);
+  assertEquals([0.999, 1, 1.05].map((rate) => formatRate(rate)), [
+    ...["1.0 s/step", "1.0 steps/s", "1.1 steps/s"],
+  ]);
+  assertEquals([999, 999.94, 999.95, 999_949, 999_950, 1e9, 1e15].map(formatBytes), [
+    ...["999 B", "1000 B", "1.0 kB", "999.9 kB", "1.0 MB", "1.0 GB", "1000.0 TB"],
+  ]);
+  assertEquals([59.49, 59.5, 3599.4, 3599.5].map(formatDuration), [
+    ...["59s", "1m 00s", "59m 59s", "1h 00m"],
+  ]);
+});
+
+Deno.test("a bar is drawn again a tenth of a second later, and the end at once", () => {
+  const { output, clock, written } = recorder(60);
+  const reporter = progressReporter(output, 9, 1);
+  const drawn = [0, 99, 100, 150, 199, 200, 201].map((time, i) => {
+    clock.now = time;
+    reporter.update(i + 1);
+    return written.length;
+  });
+  assertEquals(drawn, [1, 1, 2, 2, 2, 3, 3]);
+  reporter.update(9);
+  assertEquals(written.length, 4);
+  reporter.phase("p".repeat(81));
+  assert(!written.at(-1)?.includes("p".repeat(81)));
 });
 
 Deno.test("a bar fills from empty to full", () => {
