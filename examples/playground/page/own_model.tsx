@@ -316,8 +316,10 @@ function Tune({ session, controls }: OwnModelProps) {
           : steps === undefined
           ? ""
           : `The adapter is trained, in ${steps} ${steps === 1 ? "step" : "steps"}.`}
-        {notes.map((note) => ` ${note}.`)}
       </p>
+      {notes.length > 0 && (
+        <ul class="notes quiet">{notes.map((note) => <li key={note}>{note}</li>)}</ul>
+      )}
       {downloads.length > 0 && (
         <p class="downloads">
           The adapter, for <code>peft</code>:
