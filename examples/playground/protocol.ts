@@ -118,6 +118,8 @@ export interface KnownQuestion {
 
 /** What a worker tells. */
 export type Tiding =
+  /** An experiment is begun: what was told before is of another one. */
+  | { readonly kind: "begun" }
   /** The base is trained; `step` of `steps`. */
   | { readonly kind: "base"; readonly step: number; readonly steps: number }
   /** The trainings can begin. */

@@ -19,18 +19,25 @@ export function makeWorker(
   let before: Promise<void> = Promise.resolve();
 
   /** Ends what goes on, and begins something else with turns of its own. */
-  const begin = (kind: Request["kind"], work: (own: Turns) => Promise<void>) => {
+  const begin = (
+    kind: Request["kind"],
+    work: (own: Turns, tell: (tiding: Tiding) => void) => Promise<void>,
+  ) => {
     turns.close();
     wonder = undefined;
     const own = makeTurns();
     turns = own;
+    const say = (tiding: Tiding) => {
+      if (turns === own) tell(tiding);
+    };
+    say({ kind: "begun" });
     before = before.then(async () => {
       if (turns !== own) return;
       try {
-        await work(own);
+        await work(own, say);
       } catch (error) {
         if (!(error instanceof UserError)) held.drop();
-        if (turns === own) tell({ kind: "failed", during: kind, message: sentenceOf(error) });
+        say({ kind: "failed", during: kind, message: sentenceOf(error) });
       }
     });
   };
@@ -38,7 +45,7 @@ export function makeWorker(
   return (request) => {
     switch (request.kind) {
       case "open":
-        return begin("open", async (own) => {
+        return begin("open", async (own, tell) => {
           const isWanted = () => turns === own;
           const device = await held.take();
           const bench = await prepareBench(request.experiment, device, tell, isWanted);
@@ -52,7 +59,7 @@ export function makeWorker(
           }
         });
       case "lake":
-        return begin("lake", async (own) => {
+        return begin("lake", async (own, tell) => {
           const { followLake } = await import("./lab/lake.ts");
           await followLake(request.wish, own, tell);
         });

@@ -104,6 +104,18 @@ Deno.test("an experiment: the same losses as a training in Deno, steps, beliefs,
   assertEquals(lossesOf(pointsOf(0)), (await losses(3, store)).own);
 });
 
+Deno.test("once another experiment is begun, nothing is told of the one before", async () => {
+  const { heard, ask, until } = listen();
+  ask({ kind: "open", experiment: experimentOf(["sft"], { steps: 2000 }) });
+  ask({ kind: "play" });
+  await until("points", 5);
+  ask({ kind: "open", experiment: experimentOf(["sft"], { seed: 1 }) });
+  await until("ready", 2);
+  const kinds = heard.map(({ kind }) => kind);
+  const since = kinds.slice(kinds.lastIndexOf("begun"));
+  assertEquals(since, ["begun", "base", "base", "ready"]);
+});
+
 Deno.test("a teacher is the checkpoint after further steps", async () => {
   const { heard, ask, until, pointsOf } = listen();
   const values = { teacherSteps: 3, steps: 1, learningRate: 0.01 };

@@ -65,6 +65,12 @@ const nothing: OwnSession = {
   ...{ downloads: [], faults: {} },
 };
 
+/** What was told, and by which worker. */
+interface Heard {
+  readonly by: Link<OwnRequest>;
+  readonly tiding: OwnTiding;
+}
+
 /** A conversation with more of the answer at its end. */
 function withMore(conversation: readonly ChatMessage[], text: string): readonly ChatMessage[] {
   const last = conversation.at(-1);
@@ -131,10 +137,11 @@ export function useOwnModel(): readonly [OwnSession, OwnControls] {
   const link = useRef<Link<OwnRequest>>(null);
   const latest = useRef<{ readonly name: string; readonly from: ModelPlace }>(null);
   const tidings = useMemo(() =>
-    gather<OwnTiding>(
-      (taken) => setSession((before) => taken.reduce(after, before)),
-      screen,
-    ), []);
+    gather<Heard>((taken) => {
+      // What a worker has told before it was closed is of another model.
+      const own = taken.filter(({ by }) => by === link.current).map(({ tiding }) => tiding);
+      setSession((before) => own.reduce(after, before));
+    }, screen), []);
   useEffect(() => () => {
     tidings.close();
     link.current?.close();
@@ -154,27 +161,29 @@ export function useOwnModel(): readonly [OwnSession, OwnControls] {
       }));
       link.current?.ask(request);
     };
+    const read: OwnControls["read"] = (name, from, device) => {
+      latest.current = { name, from };
+      // The memory of another model goes with its worker.
+      link.current?.close();
+      const own = openLink<OwnRequest, OwnTiding>(
+        ownWorkerScripts[device],
+        (tiding) => {
+          tidings.add({ by: own, tiding });
+          if (tiding.kind === "tuned") own.ask({ kind: "save", baseName: name });
+        },
+        (message) => tidings.add({ by: own, tiding: { kind: "failed", during: "read", message } }),
+      );
+      link.current = own;
+      ask({ kind: "read", from }, {
+        ...nothing,
+        ...{ name, doing: from.kind === "hub" ? "downloading" : "reading" },
+      });
+    };
     return {
-      read(name, from, device) {
-        latest.current = { name, from };
-        // The memory of another model goes with its worker.
-        link.current?.close();
-        link.current = openLink<OwnRequest, OwnTiding>(
-          ownWorkerScripts[device],
-          (tiding) => {
-            tidings.add(tiding);
-            if (tiding.kind === "tuned") link.current?.ask({ kind: "save", baseName: name });
-          },
-          (message) => tidings.add({ kind: "failed", during: "read", message }),
-        );
-        ask({ kind: "read", from }, {
-          ...nothing,
-          ...{ name, doing: from.kind === "hub" ? "downloading" : "reading" },
-        });
-      },
+      read,
       readAgain(device) {
         const { name, from } = latest.current ?? {};
-        if (name !== undefined && from !== undefined) this.read(name, from, device);
+        if (name !== undefined && from !== undefined) read(name, from, device);
       },
       say(text, how) {
         const messages = [

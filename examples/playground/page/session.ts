@@ -13,6 +13,8 @@ export type Stage = "base" | "ready" | "done" | "failed";
 /** What is known of an experiment. */
 export interface Session {
   readonly stage: Stage;
+  /** The experiments that were asked for and are not begun: what is told meanwhile is of others. */
+  readonly awaited: number;
   /** Whether steps are taken. */
   readonly isPlaying: boolean;
   /** The steps of the common checkpoint that are done. */
@@ -43,8 +45,9 @@ export interface Controls {
   wonder(wondering: Wondering): void;
 }
 
-const opened = (seeds: number): Session => ({
+const opened = (seeds: number, awaited = 0): Session => ({
   stage: "base",
+  awaited,
   isPlaying: true,
   baseStep: 0,
   baseSteps: 1,
@@ -60,7 +63,11 @@ const opened = (seeds: number): Session => ({
 
 /** A session after a tiding. */
 function after(session: Session, tiding: Tiding): Session {
+  const { awaited } = session;
+  if (awaited > 0 && tiding.kind !== "begun") return session;
   switch (tiding.kind) {
+    case "begun":
+      return { ...session, awaited: Math.max(0, awaited - 1) };
     case "base":
       return { ...session, baseStep: tiding.step, baseSteps: tiding.steps };
     case "ready": {
@@ -104,7 +111,13 @@ export function useSession(
     link.current = openLink<Request, Tiding>(workerScripts[device], (tiding) => {
       if (tiding.kind === "beliefs" && tiding.number !== number.current) return;
       tidings.add(tiding);
-    }, (message) => tidings.add({ kind: "failed", during: "open", message }));
+    }, (message) => {
+      // A worker that fails as a whole begins nothing more.
+      const failed = { kind: "failed", during: "open", message } as const;
+      setSession((before) => after({ ...before, awaited: 0 }, failed));
+    });
+    // What another worker has not begun, it never will.
+    setSession((before) => ({ ...before, awaited: 0 }));
     return () => {
       tidings.close();
       link.current?.close();
@@ -127,7 +140,7 @@ export function useSession(
     },
     pace: (stepsPerSecond) => link.current?.ask({ kind: "pace", stepsPerSecond }),
     reset() {
-      setSession(opened(experiment.values.seeds));
+      setSession(({ awaited }) => opened(experiment.values.seeds, awaited + 1));
       link.current?.ask({ kind: "open", experiment });
       link.current?.ask({ kind: "play" });
     },
