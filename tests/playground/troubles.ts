@@ -217,6 +217,11 @@ await page.click(".hub button");
 await page.waitForSelector(".chat");
 const ofHub = await text(".drop [role=status]");
 violations.push(...await audit(page, "hub"));
+await paste(".tune textarea", `prompt,completion\n${many}`);
+await page.fill(".tune .field:has-text('steps') >> input", "1");
+await page.click("text=Train an adapter");
+await page.waitForSelector(".downloads a");
+const tuned = `${await text(".tune [role=status]")} ${await text(".notes")}`;
 await page.selectOption(".device select", "webgpu");
 await page.waitForSelector(".chat", { state: "detached" });
 await page.waitForSelector(".chat");
@@ -226,11 +231,6 @@ await page.waitForSelector("[data-doing=speaking]");
 await page.click("text=Stop");
 await page.waitForSelector("[data-doing=nothing]");
 const turns = await page.locator(".turn").count();
-await paste(".tune textarea", `prompt,completion\n${many}`);
-await page.fill(".tune .field:has-text('steps') >> input", "1");
-await page.click("text=Train an adapter");
-await page.waitForSelector(".downloads a");
-const tuned = `${await text(".tune [role=status]")} ${await text(".notes")}`;
 
 // Little moves for those who want it so.
 await page.emulateMedia({ reducedMotion: "reduce" });
