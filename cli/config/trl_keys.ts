@@ -2,7 +2,8 @@
  * The keys of TRL's configurations, and what each is here. Source: TRL 1.13.0, its `SFTConfig`,
  * `DPOConfig`, `KTOConfig`, `GRPOConfig`, `RLOOConfig`, `RewardConfig` and `DistillationConfig`, which
  * extend `TrainingArguments` of transformers 5.18; `ModelConfig`, `ScriptArguments` and those of the
- * commands `trl grpo` and `trl rloo`, `DatasetMixtureConfig`; and `env`.
+ * commands `trl grpo` and `trl rloo`, `DatasetMixtureConfig`; `CPOConfig`, `TPOConfig` and `GKDConfig`
+ * of `trl.experimental`; and `env`.
  *
  * @module
  */
@@ -211,6 +212,9 @@ function schedule(name: unknown, context: TrlContext): TrlReading {
 function beta(value: unknown, { objective, valueOf }: TrlContext): TrlReading {
   const { name, data, options } = objective;
   if (Object.hasOwn(options, "beta")) return settings({ beta: parsed(value) });
+  if (objective.teacher && Object.hasOwn(options, "teacherShare")) {
+    return settings({ teacherShare: parsed(value) });
+  }
   if (name === "grpo-kl") {
     return isAmong(valueOf("use_bias_correction_kl"), [false])
       ? settings({ klWeight: parsed(value) })
@@ -276,14 +280,21 @@ const ofMovingReference: TrlKey = {
     isAmong(valueOf("sync_ref_model"), [true]) ? same : idle("sync_ref_model is not true"),
 };
 
-/** A key of SAPO's gate. */
-function ofSapo(setting: string): TrlKey {
+/** A key that is a setting of some objectives, and of no effect on others. */
+function ofObjectives(
+  names: readonly string[],
+  setting: string,
+  valueOf: (value: unknown) => unknown = parsed,
+): TrlKey {
   return {
     sets: [setting],
     read: (value, { objective: { name } }) =>
-      name === "sapo" ? settings({ [setting]: parsed(value) }) : idle(ofOtherLosses),
+      names.includes(name) ? settings({ [setting]: valueOf(value) }) : idle(ofOtherLosses),
   };
 }
+
+/** The weight of the chosen answer's likelihood in CPO, which has one, and in SimPO, which has none. */
+const likelihoods: Readonly<Record<string, number>> = { cpo: 1, simpo: 0, "alpha-po": 0 };
 
 /** A key of VESPO's weight, which is that of the paper. */
 function ofVespo(usual: number): TrlKey {
@@ -468,7 +479,7 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
         : refused("a loss is not a sum of several");
     },
   },
-  beta: { sets: ["beta", "klWeight"], read: beta },
+  beta: { sets: ["beta", "klWeight", "teacherShare"], read: beta },
   label_smoothing: {
     sets: ["labelSmoothing"],
     read: (value, { objective: { name } }) => {
@@ -486,6 +497,25 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
   desirable_weight: only([1], "liked and disliked answers count alike"),
   undesirable_weight: only([1], "liked and disliked answers count alike"),
   center_rewards_coefficient: only([], "rewards are not drawn to a mean of 0"),
+  tpo_alpha: ofObjectives(["tpo"], "goldWeight"),
+  tpo_l_gamma: ofObjectives(["tpo"], "targetMargin"),
+  simpo_gamma: ofObjectives(["simpo", "alpha-po"], "targetMargin"),
+  alpha: ofObjectives(["alpha-po"], "alpha"),
+  cpo_alpha: {
+    read: (value, { objective: { name } }) => {
+      const weight = likelihoods[name];
+      if (weight === undefined) return idle(ofOtherLosses);
+      return isAmong(value, [weight])
+        ? same
+        : refused(`the likelihood of the chosen answer weighs ${weight} in ${name}`);
+    },
+  },
+  lmbda: ofObjectives(["gkd"], "givenShare", (share) => 1 - Number(parsed(share))),
+  seq_kd: ofObjectives(
+    ["gkd"],
+    "givenAnswers",
+    (isOn) => isAmong(isOn, [true]) ? "teacher" : isAmong(isOn, [false]) ? "data" : isOn,
+  ),
   sync_ref_model: {
     sets: ["average", "averageUse", "averageRate", "averageSteps"],
     read: (value, { valueOf }) => {
@@ -509,6 +539,7 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
   num_generations: sets("groupSize"),
   num_generations_eval: noEffect("evaluations take the most likely answer"),
   max_completion_length: sets("maxNewTokens"),
+  max_new_tokens: sets("maxNewTokens"),
   num_iterations: sets("rolloutEpochs"),
   steps_per_generation: sampledAtOnce(({ valueOf }) =>
     parsed(valueOf("gradient_accumulation_steps") ?? 1)
@@ -583,8 +614,8 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
   entropy_target: noEffect("there is no bonus for entropy"),
   off_policy_mask_threshold: only([], "all answers are learned"),
   max_tool_calling_iterations: only([0], "answers call no tools"),
-  sapo_temperature_neg: ofSapo("gateNegative"),
-  sapo_temperature_pos: ofSapo("gatePositive"),
+  sapo_temperature_neg: ofObjectives(["sapo"], "gateNegative"),
+  sapo_temperature_pos: ofObjectives(["sapo"], "gatePositive"),
   vespo_k_pos: ofVespo(2),
   vespo_lambda_pos: ofVespo(3),
   vespo_k_neg: ofVespo(3),
@@ -613,6 +644,8 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
   use_transformers_paged: noEffect(ofSpeed),
 
   // Evaluation, checkpoints, and what is shown.
+  is_encoder_decoder: only([false], "models are decoders"),
+  generate_during_eval: noEffect("evaluations always answer some prompts"),
   do_train: noEffect(ofPython),
   do_eval: noEffect("validation data is always evaluated"),
   do_predict: noEffect(ofPython),

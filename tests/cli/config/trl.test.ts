@@ -150,7 +150,10 @@ const refusedDefaults: Readonly<Record<string, readonly string[]>> = {
   GRPOConfig: ["num_train_epochs", "lr_scheduler_type"],
   RLOOConfig: ["num_train_epochs", "lr_scheduler_type", "beta"],
   RewardConfig: ["num_train_epochs", "lr_scheduler_type", "max_length"],
-  DistillationConfig: ["num_train_epochs", "lr_scheduler_type", "beta"],
+  DistillationConfig: ["num_train_epochs", "lr_scheduler_type"],
+  CPOConfig: ["num_train_epochs", "lr_scheduler_type"],
+  TPOConfig: ["num_train_epochs", "lr_scheduler_type"],
+  GKDConfig: ["num_train_epochs", "lr_scheduler_type", "max_length", "assistant_only_loss"],
 };
 
 for (const [name, fields] of Object.entries(classes)) {
@@ -183,7 +186,7 @@ const takenAsIs: readonly (readonly [values: readonly unknown[], keys: string])[
   ],
   [
     [false, "n"],
-    "use_peft load_in_8bit load_in_4bit packing auto_find_batch_size disable_dropout use_cpu use_weighting sync_ref_model scale_rewards normalize_advantages mask_truncated_completions use_bias_correction_kl use_adaptive_entropy load_best_model_at_end resume_from_checkpoint ignore_data_skip push_to_hub",
+    "use_peft load_in_8bit load_in_4bit packing auto_find_batch_size disable_dropout use_cpu use_weighting sync_ref_model scale_rewards normalize_advantages mask_truncated_completions use_bias_correction_kl use_adaptive_entropy load_best_model_at_end resume_from_checkpoint ignore_data_skip push_to_hub is_encoder_decoder",
   ],
   [[[]], "lora_target_parameters datasets reward_funcs optim_target_modules report_to"],
   [[0.1], "test_split_size"],
@@ -253,6 +256,24 @@ const files: readonly (readonly [
   [{ warmup_steps: 0.5, max_steps: 1 }, "", { warmupSteps: 1 }],
   [{ warmup_steps: 0, save_steps: 1 }, "", { warmupSteps: 0, saveSteps: 1 }],
   [{ warmup_steps: 7, per_device_eval_batch_size: 3 }, "", { warmupSteps: 7, evalBatchSize: 3 }],
+  // Experimental trainers.
+  [{ loss_type: "tpo-l", tpo_alpha: 0.5, tpo_l_gamma: 0.2, beta: 2 }, "", {
+    ...{ pairLoss: "length-mean", goldWeight: 0.5, targetMargin: 0.2, beta: 2 },
+  }],
+  [{ loss_type: "simpo", cpo_alpha: 0, simpo_gamma: 0.3, beta: 2 }, "", {
+    ...{ objective: "simpo", targetMargin: 0.3, beta: 2 },
+  }],
+  [{ loss_type: "alphapo", cpo_alpha: 0, alpha: 0.5 }, "", { objective: "alpha-po", alpha: 0.5 }],
+  [{ loss_type: "sigmoid", cpo_alpha: 1, tpo_alpha: 3 }, "--objective cpo", { objective: "cpo" }],
+  [
+    { lmbda: 0.25, seq_kd: true, beta: 0.3, max_new_tokens: 9 },
+    "--objective gkd --teacher runs/a",
+    { givenShare: 0.75, givenAnswers: "teacher", teacherShare: 0.3, maxNewTokens: 9 },
+  ],
+  [{ lmbda: 1, seq_kd: false }, "--objective gkd --teacher runs/a", {
+    ...{ givenShare: 0, givenAnswers: "data" },
+  }],
+  [{ beta: 0.7 }, "--objective distillation --teacher runs/a", { teacherShare: 0.7 }],
   // Packing, and the order of rows.
   [{ packing: true, packing_strategy: "bfd" }, "", { packing: true }],
   [{ packing: false, packing_strategy: "wrapped", eval_packing: true }, "", { packing: false }],
@@ -484,6 +505,9 @@ const refused: readonly (readonly [
   ],
   [{ loss_type: ["sigmoid", "hinge"] }, "", "of sums of losses there are rpo, sigmoid + sft with"],
   [{ loss_type: ["sigmoid", "sft"], loss_weights: [1, 2] }, "", "of sums of losses there are rpo"],
+  [{ cpo_alpha: 0.5 }, "--objective cpo", "the likelihood of the chosen answer weighs 1 in cpo"],
+  [{ cpo_alpha: 1, loss_type: "simpo" }, "", "weighs 0 in simpo"],
+  [{ is_encoder_decoder: true }, "", "models are decoders"],
   [{ loss_type: "luspo" }, "", "add importance_sampling_level: sequence"],
   [{ loss_type: "sigmoi" }, "", `"loss_type" can't be "sigmoi": did you mean sigmoid?`],
   [{ loss_type: "vespo_of_others" }, "", "Unitune does not have it under TRL's name"],

@@ -21,7 +21,13 @@ const objectives: Readonly<Record<string, string>> = {
   RLOOConfig: "rloo",
   RewardConfig: "reward-model",
   DistillationConfig: "distillation",
+  CPOConfig: "cpo",
+  TPOConfig: "tpo",
+  GKDConfig: "gkd",
 };
+
+/** The classes of trainers that need a teacher, without which there are no settings. */
+const taught = ["DistillationConfig", "GKDConfig"];
 
 /** The objective that a class of TRL is for. */
 export function objectiveOf(name: string): string {
@@ -38,7 +44,7 @@ function shown(value: unknown): string {
 function inWords(values: readonly (readonly [objective: string, value: string])[]): string {
   const groups = [...Map.groupBy(values, ([, value]) => value)];
   if (groups.length === 1) return groups.map(([value]) => value).join();
-  return groups.map(([value, own]) => `${value} (${own.map(([name]) => name).join(", ")})`)
+  return groups.map(([value, own]) => `${value} (${own.map(([name]) => name).join(", ")})`.trim())
     .join(", ");
 }
 
@@ -47,7 +53,7 @@ export function trlTable(): readonly string[] {
   return Object.entries(trlKeys).flatMap(([key, { sets = [] }]) => {
     if (sets.length === 0) return [];
     const owners = Object.entries(classes).filter(([name, fields]) =>
-      Object.hasOwn(fields, key) && name !== "DistillationConfig"
+      Object.hasOwn(fields, key) && !taught.includes(name)
     );
     const theirs = owners.map(([name, fields]) => [objectiveOf(name), shown(fields[key])] as const);
     // The first setting is the one that the key always gives a value.
