@@ -3,7 +3,7 @@ import axe from "npm:axe-core@4.14.1";
 import type { Page } from "npm:playwright-core@1.65.1";
 
 /** How long anything may take, in milliseconds: it is only waited for where something is wrong. */
-export const PATIENCE = 120_000;
+export const PATIENCE = 300_000;
 
 /** The lines of the console that complain, and the requests to other hosts. */
 export interface Watched {
