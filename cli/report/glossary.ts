@@ -235,6 +235,88 @@ export const glossary: readonly GlossaryGroup[] = [
       entry("pairs/margin", "eval_rewards/margins at the end of training"),
     ],
   },
+  {
+    title: "Exposure (`deno task exposure`)",
+    entries: [
+      entry(
+        "forced_token_accuracy",
+        "fraction of the tokens of gold answers, the stop token among them, that the model predicts by arg max with the gold tokens before them",
+      ),
+      entry(
+        "forced_step_accuracy",
+        "fraction of the steps of gold answers whose tokens are all predicted so: of the steps that the model would write, greedily, from the states of the data",
+      ),
+      entry(
+        "own_token_accuracy",
+        "fraction of the tokens of greedy answers that stand in their place in the right step of the state that the model's own steps, right or wrong, have led to. After a text that is no step, nothing is right",
+      ),
+      entry(
+        "own_step_accuracy",
+        "fraction of the steps of greedy answers that are right in the state that the model's own steps, right or wrong, have led to",
+      ),
+      entry(
+        "token_gap",
+        "forced_token_accuracy minus own_token_accuracy: exposure bias, of tokens",
+      ),
+      entry(
+        "step_gap",
+        "forced_step_accuracy minus own_step_accuracy: exposure bias, of steps. It is 0 for a model that does as well in the states that it reaches as in those of the data, however often a mistake leads it away from the gold answer",
+      ),
+      entry(
+        "answer_token_accuracy",
+        "fraction of the tokens of gold answers that the greedy answer has in the same place",
+      ),
+      entry(
+        "answer_token_gap",
+        "forced_token_accuracy minus answer_token_accuracy: what mistakes cost together with all that follows from them",
+      ),
+      entry(
+        "answer_step_accuracy",
+        "fraction of the steps of gold answers that the greedy answer has in the same place",
+      ),
+      entry("answer_step_gap", "forced_step_accuracy minus answer_step_accuracy"),
+      entry(
+        "step_recovery",
+        "fraction of questions in which the step after a forced wrong one is right in the state that it has led to. The place and the mistake are drawn for each question",
+      ),
+      entry(
+        "step_recovery_control",
+        "fraction of the same questions in which the step after the right one in that place is right",
+      ),
+      entry(
+        "answer_recovery",
+        "fraction of questions in which all that follows the forced wrong step is what the world says",
+      ),
+      entry(
+        "solved_after_mistake",
+        "fraction of questions that are solved in spite of the forced wrong step, which only some mistakes allow",
+      ),
+      entry(
+        "state_distance",
+        "total variation, half the sum of |p - q|, between the states before the steps of gold answers and those before the steps of greedy answers to the same prompts, which are counted exactly",
+      ),
+      entry(
+        "classifier_distance",
+        "balanced accuracy, minus 0.5, of logistic regression that tells both kinds of states apart by the pairs of neighbours among the last 16 characters. It learns from every other question and is judged on the rest; 0 is no better than a coin",
+      ),
+      entry(
+        "reached_share",
+        "fraction of the tokens of gold answers before which greedy decoding writes what stands there: the share of the tokens that SFT learns in states that the model reaches",
+      ),
+      entry(
+        "sampled_share",
+        "the same for answers sampled at temperature 1: the mean probability of what stands before a token",
+      ),
+      entry(
+        "cosine/NAME",
+        "cosine of the angle between the gradient of an objective on gold answers and that of GRPO with the verifier's reward, on 8 answers sampled to each of the same prompts. NaN where all rewards of each prompt are equal",
+      ),
+      entry(
+        "projection_reward",
+        "mean reward of the answers with which gradients are compared",
+      ),
+    ],
+  },
 ];
 
 /**

@@ -95,7 +95,19 @@ for (const world of all) {
   });
 
   Deno.test(`${name}: a text of another world is no prompt`, () => {
-    for (const prompt of ["", name, `${name} `, `${name} ?`, `${name} 1+1+1`, "sort 3142"]) {
+    for (
+      const prompt of [
+        "",
+        name,
+        `${name} `,
+        `${name} ?`,
+        `${name} 1+1+1`,
+        `${name} 3:+4*2`,
+        `${name} 3122`,
+        `${name} a1 b2`,
+        "sort 3142",
+      ]
+    ) {
       assertEquals(world.begin(prompt), undefined, prompt);
     }
   });
@@ -119,26 +131,27 @@ for (const world of all) {
 
 /** A prompt, an answer, whether each step is right, and whether the answer solves the prompt. */
 const odd: readonly (readonly [string, string, readonly boolean[], boolean])[] = [
-  ["carry 17+25", "7+5+0=12,1+2+1=4;42", [true, true, true, true, true], true],
+  ["carry 47+38", "7+8=15,4+3+1=8;85", [true, true, true, true, true], true],
   // The carry was written and not used: wrong in the terms alone, and in the end.
-  ["carry 17+25", "7+5+0=12,1+2+0=3;32", [true, true, false, true, true], false],
-  // A wrong whole sum after right columns.
-  ["carry 17+25", "7+5+0=12,1+2+1=4;52", [true, true, true, true, false], false],
-  // The columns end too early, and then too late: there is no third one.
-  ["carry 17+25", "7+5+0=12;12", [true, false, true], false],
-  ["carry 17+25", "7+5+0=12,1+2+1=4,42", [true, true, true, false, false], false],
-  ["carry 99+99", "9+9+0=18,9+9+1=19;198", [true, true, true, true, true], true],
-  ["carry 17+25", "42", [false], false],
-  ["carry 17+25", "", [false], false],
-  ["order 3142", "1342 1324 1234", [true, true, true], true],
-  // Another swap than the right one, which still sorts.
-  ["order 3142", "3124 1324 1234", [false, true, true], true],
-  // A jump: the list is sorted, and no two neighbours were swapped.
-  ["order 3142", "1234", [false], false],
-  // A digit was lost; what follows sorts what is left.
-  ["order 3142", "1442 1424 1244", [false, true, true], false],
-  ["order 3142", "1342 1324", [true, false], false],
-  ["order 3142", "1342  1324", [true, false, false], false],
+  ["carry 47+38", "7+8=15,4+3+0=7;75", [true, true, false, true, true], false],
+  // A wrong sum, with whose digit and carry all goes on.
+  ["carry 47+38", "7+8=26,4+3+2=9;96", [true, false, true, true, true], false],
+  // Wrong on the way, and right in the end.
+  ["carry 47+38", "7+8=15,4+3+1=7;85", [true, true, true, false, false], true],
+  // The result too early, and a sum too many.
+  ["carry 47+38+25", "7+8=15,4+3+1=8;85", [true, true, true, true, false], false],
+  ["carry 47+38", "7+8=15,4+3+1=8;5+5=", [true, true, true, true, false, false], false],
+  ["carry 47+38", "85", [false], false],
+  ["carry 47+38", "", [false], false],
+  ["order 3142", "31 42 32", [true, true, true], true],
+  // Another move than the right one, which still sorts.
+  ["order 3142", "42 31 32", [false, true, true], true],
+  // Digits that are no neighbours, or in the other order, move nothing.
+  ["order 3142", "34 13 31 42 32", [false, false, true, true, true], true],
+  // Too far, and back.
+  ["order 3142", "31 42 32 12 21", [true, true, false, false, true], true],
+  ["order 3142", "31 42", [true, false], false],
+  ["order 3142", "31 42  32", [true, true, false, false], false],
   ["maze a1 c1 c3", "RRDD", [true, true, true, true, true], true],
   // Against the edge nothing moves.
   ["maze a1 c1 c3", "URRDD", [false, true, true, true, true, true], true],
@@ -147,15 +160,16 @@ const odd: readonly (readonly [string, string, readonly boolean[], boolean])[] =
   ["maze a1 c1 c3", "DDRRUUDD", [false, false, true, true, true, true, true, true, true], true],
   ["maze a1 c1 c3", "RRD", [true, true, true, false], false],
   ["maze a1 c1 c3", "RRDDD", [true, true, true, true, false, true], true],
-  ["trace 351:a+b,b-a", "a+b=851,b-a=871", [true, true, true, true], true],
+  ["trace 3:+4-9", "3+4:7,7-9:8", [true, true, true, true], true],
   // A wrong value, with which the next line is right.
-  ["trace 351:a+b,b-a", "a+b=751,b-a=781", [true, false, true, true], false],
+  ["trace 3:+4-9", "3+4:6,6-9:7", [true, false, true, true], false],
   // A line was copied wrong, and its copy was run.
-  ["trace 351:a+b,b-a", "a+c=451,b-a=411", [true, true, true, true].with(0, false), false],
-  // A wrong value that a later line makes good.
-  ["trace 351:a-a,b-b", "a-a=151,b-b=001", [true, false, true, false], true],
-  ["trace 351:a+b,b-a", "a+b=851", [true, false], false],
-  ["trace 351:a+b,b-a", "a+b=85,b-a=87", [true, false, false, false], false],
+  ["trace 3:+4-9", "3+5:8,8-9:9", [false, true, true, true], false],
+  // A wrong value that the next line makes good.
+  ["trace 3:+4=6", "3+4:5,5=6:6", [true, false, true, true], true],
+  ["trace 3:+4-9", "3+4:7", [true, false], false],
+  ["trace 3:+4-9", "3+4:7,7-9:8,8", [true, true, true, false, false], false],
+  ["trace 3:+4-9", "3+4:17,7-9:8", [true, false, false, false], false],
   [
     "word Ann has 3 bags of 4 nuts. Ann finds 5. How many?",
     "<<3*4=12>>12 <<12+5=17>>17 #### 17",
@@ -195,8 +209,8 @@ for (const [prompt, answer, flags, right] of odd) {
 }
 
 Deno.test("a beginning of an answer has the state after its last completed step", () => {
-  const { steps, rest, now } = readAnswer(worlds.carry, "carry 17+25", "7+5+0=13,1+2");
-  assertEquals([steps.length, rest, now?.step], [2, "1+2", "1+2+1="]);
+  const { steps, rest, now } = readAnswer(worlds.carry, "carry 47+38", "7+8=16,4+3");
+  assertEquals([steps.length, rest, now?.step], [2, "4+3", "4+3+1="]);
 });
 
 Deno.test("states have names: equal ones the same, others another", () => {
@@ -208,7 +222,7 @@ Deno.test("states have names: equal ones the same, others another", () => {
   assertEquals(id("maze a1 c1 c3", "RR"), id("maze c1 c3", ""));
   // Lists that are sorted alike.
   assertEquals(id("order 3142", ""), id("order 7295", ""));
-  assert(id("order 3142", "") !== id("order 3142", "1342 "));
+  assert(id("order 3142", "") !== id("order 3142", "31 "));
 });
 
 Deno.test("a world whose steps never end is an error", () => {
@@ -234,7 +248,7 @@ Deno.test("a material has the characters and the formats of its own tasks", () =
   assert(!material().characters.has("#") && material("word").characters.has("#"));
   assertEquals(material("carry").characters, material("maze").characters);
   const { format } = material("carry+pick");
-  assertEquals(["7+5+0=12,1+2+1=4;42", "42", "7+5"].map((text) => format?.test(text)), [
+  assertEquals(["7+8=15,4+3+1=8;85", "85", "7+8"].map((text) => format?.test(text)), [
     true,
     true,
     false,

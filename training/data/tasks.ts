@@ -18,10 +18,10 @@
  *
  * | task | prompt | completion |
  * | --- | --- | --- |
- * | carry | `carry 17+25` | `7+5+0=12,1+2+1=4;42` |
- * | order | `order 3142` | `1342 1324 1234` |
+ * | carry | `carry 47+38` | `7+8=15,4+3+1=8;85` |
+ * | order | `order 3142` | `31 42 32` |
  * | maze | `maze a1 c1 c3` | `RRDD` |
- * | trace | `trace 351:a+b,b-a` | `a+b=851,b-a=871` |
+ * | trace | `trace 3:+4-9` | `3+4:7,7-9:8` |
  * | word | `word Ann has 3 bags of 4 nuts. Ann finds 5. How many?` | `<<3*4=12>>12 <<12+5=17>>17 #### 17` |
  *
  * @module
@@ -29,7 +29,7 @@
 
 import type { Conversation, RowDataset } from "./dataset.ts";
 import { integerFrom, type Random, randomStream, shuffled } from "../random.ts";
-import { mistaken, rightAnswer, solves, type World } from "../worlds/world.ts";
+import { END, mistaken, readAnswer, rightAnswer, solves, type World } from "../worlds/world.ts";
 import { worlds } from "../worlds/worlds.ts";
 import type { Tell } from "./watch.ts";
 
@@ -202,7 +202,7 @@ function oneAnswer(
 /**
  * The task of a world. An answer that solves its prompt is right, though a wrong step was mended; a
  * likely mistake is a wrong step, after which all goes on as the world says, or as if the step had
- * been right.
+ * been right; or a wrong last step.
  */
 function worldTask(world: World): Task {
   return {
@@ -214,13 +214,21 @@ function worldTask(world: World): Task {
       return { prompt, completion: rightAnswer(world.begin(prompt)) };
     },
     verify: (prompt, answer) => solves(world, prompt, answer),
-    // Several, as some mistakes are mended.
-    slips: (random, prompt, right) =>
-      Array.from({ length: SLIPS }, () => mistaken(world, prompt, random)).flatMap((made) => {
-        if (made === undefined) return [];
-        const { before, step, rest, right: instead } = made;
-        return [before + step + rest, before + step + right.slice(before.length + instead.length)];
-      }),
+    slips: (random, prompt, right) => {
+      // Several, as some mistakes are mended.
+      const early = Array.from({ length: SLIPS }, () => mistaken(world, prompt, random));
+      const { before, text = "" } = readAnswer(world, prompt, right + END).steps.at(-1) ?? {};
+      const opening = (right + END).slice(0, -text.length);
+      return [
+        ...early.flatMap((made) => {
+          if (made === undefined) return [];
+          const { before, step, rest, right: instead } = made;
+          const blind = right.slice(before.length + instead.length);
+          return [before + step + rest, before + step + blind];
+        }),
+        ...(before?.mistakes ?? []).map((last) => opening + last.slice(0, -1)),
+      ];
+    },
     // Steps are of the same characters in all worlds, so that one model can read all of them.
     characters: new Set(Object.values(worlds).flatMap(({ characters }) => [...characters])),
     format: world.format,

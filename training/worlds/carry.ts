@@ -1,100 +1,101 @@
 /**
- * Addition with its carries written out: `carry 17+25` is answered by `7+5+0=12,1+2+1=4;42`.
+ * Addition with its carries written out: `carry 47+38+25` is answered by
+ * `7+8=15,4+3+1=8;5+5=10,8+2+1=11;110`.
  *
  * @module
  */
 
-import { integerFrom, type Random } from "../random.ts";
-import { digit, digits, readForm } from "./forms.ts";
+import { integerFrom } from "../random.ts";
+import { digit, digits, type Form, readForm } from "./forms.ts";
 import { defineWorld, END, type World } from "./world.ts";
 
-/** Where an addition stands. Digits are in the order of columns, the units first. */
+/** A number as the digit of its units, and all that is before it. */
+interface Parts {
+  readonly tens: number;
+  readonly units: number;
+}
+
+/** Where an addition stands. */
 interface Addition {
-  /** The digits of both numbers. */
-  readonly columns: readonly (readonly [number, number])[];
-  /** The digits that were written of the sum. */
-  readonly written: readonly number[];
-  /** The carry into the next column. */
-  readonly carry: number;
-  /** The terms of a column whose sum comes next. */
-  readonly terms?: readonly number[];
-  /** Whether the sum comes next, as a whole. */
-  readonly isLast?: boolean;
-  /** The sum that was written. */
-  readonly sum?: number;
+  /** The numbers that have not been added. */
+  readonly numbers: readonly Parts[];
+  /** The sum of all numbers. */
+  readonly result: number;
+  /** The sum of the numbers that were added, as it was written. */
+  readonly total: Parts;
+  /** The units of the next sum and their carry, once they were written. */
+  readonly added?: { readonly units: number; readonly carry: number } | undefined;
+  /** The terms that were written, whose sum comes next. */
+  readonly terms?: readonly number[] | undefined;
 }
 
 /**
- * The world of additions. A step is the terms of a column, its sum, or the whole sum. The state is
- * what was written: a wrong sum of a column gives its own digit and its own carry. The difficulty
- * is the number of columns. An answer is right if the whole sum is.
+ * The world of additions, which add one number after the other. A step is the terms of the units,
+ * their sum, the terms of the tens and the carry, their sum, or the result. The state is what was
+ * written: a wrong sum has its own digit and its own carry, and the next number is added to it. The
+ * difficulty is the number of numbers. An answer is right if the result is.
  */
 export const carry: World = defineWorld<Addition>({
   name: "carry",
   characters: `${digits}+=,;`,
   ends: "=,;",
-  format: /^(?:\d\+\d\+\d=\d+[,;])+\d+$/,
-  difficulty: { trained: [4, 6], longer: [7, 8] },
-  draw: (random, columns) => `${numberOf(random, columns)}+${numberOf(random, columns)}`,
+  format: /^(?:\d\+\d=\d+,\d+\+\d\+\d=\d+;)+\d+$/,
+  difficulty: { trained: [4, 5], longer: [6, 7] },
+  draw: (random, count) =>
+    Array.from({ length: count }, () => integerFrom(random, 10, 99)).join("+"),
   begin: (prompt) => {
-    const [a, b] = readForm([numeral, "+", numeral], prompt) ?? [];
-    if (a === undefined || b === undefined || a.length !== b.length) return undefined;
-    const columns = [...a].map((top, i) => [Number(top), Number(b.charAt(i))] as const);
-    return { columns: columns.reverse(), written: [], carry: 0 };
+    const read = prompt.split("+").map((number) => readForm([digit, digit], number));
+    const known = read.flatMap((parts) => parts === undefined ? [] : [parts.map(Number)]);
+    const [total, ...numbers] = known.map(([tens = 0, units = 0]) => ({ tens, units }));
+    if (total === undefined || numbers.length === 0 || known.length < read.length) return undefined;
+    const result = numbers.reduce((sum, number) => sum + valueOf(number), valueOf(total));
+    return { numbers, result, total };
   },
-  step: ({ columns, written, carry, terms, isLast }) => {
-    if (isLast === true) return `${sumOf(written, carry)}${END}`;
-    if (terms === undefined) {
-      const [top = 0, bottom = 0] = columns[written.length] ?? [];
-      return `${top}+${bottom}+${carry}=`;
-    }
-    return `${totalOf(terms)}${written.length + 1 < columns.length ? "," : ";"}`;
+  step: ({ numbers: [next], total, added, terms }) => {
+    if (next === undefined) return `${valueOf(total)}${END}`;
+    const sum = terms?.reduce((a, b) => a + b, 0);
+    if (added === undefined) return sum === undefined ? `${total.units}+${next.units}=` : `${sum},`;
+    return sum === undefined ? `${total.tens}+${next.tens}+${added.carry}=` : `${sum};`;
   },
   after: (state, step) => {
-    const { columns, written, terms, isLast } = state;
-    if (isLast === true) {
-      const [sum] = readForm([numeral, END], step) ?? [];
-      return sum === undefined ? undefined : { ...state, sum: Number(sum) };
+    const { numbers, added, terms } = state;
+    if (numbers.length === 0) {
+      const [sum] = numbersIn([number, END], step) ?? [];
+      return sum === undefined
+        ? undefined
+        : { ...state, total: { tens: Math.floor(sum / 10), units: sum % 10 } };
     }
     if (terms === undefined) {
-      const own = readForm([digit, "+", digit, "+", digit, "="], step);
-      return own && { ...state, terms: own.map(Number) };
+      const form = added === undefined
+        ? [digit, "+", digit, "="]
+        : [number, "+", digit, "+", digit, "="];
+      const own = numbersIn(form, step);
+      return own && { ...state, terms: own };
     }
-    const end = step.endsWith(";") ? ";" : ",";
-    const [total] = readForm([twoDigits, end], step) ?? [];
-    const isBeyond = end === "," && written.length + 1 >= columns.length;
-    if (total === undefined || isBeyond) return undefined;
-    return {
-      columns,
-      written: [...written, Number(total) % 10],
-      carry: Math.floor(Number(total) / 10),
-      isLast: end === ";",
-    };
+    const [sum] = numbersIn([number, added === undefined ? "," : ";"], step) ?? [];
+    if (sum === undefined) return undefined;
+    if (added === undefined) {
+      // A carry is one digit.
+      const carry = Math.min(9, Math.floor(sum / 10));
+      return { ...state, added: { units: sum % 10, carry }, terms: undefined };
+    }
+    const total = { tens: sum, units: added.units };
+    return { ...state, numbers: numbers.slice(1), total, added: undefined, terms: undefined };
   },
-  id: ({ written, carry, terms, isLast }) =>
-    `${written.join("")}:${carry}:${terms?.join("+") ?? ""}${isLast === true ? ";" : ""}`,
-  isSolved: ({ columns, sum }) => {
-    const [top, bottom] = [0, 1].map((i) =>
-      columns.reduce((number, column, place) => number + (column[i] ?? 0) * 10 ** place, 0)
-    );
-    return sum === (top ?? 0) + (bottom ?? 0);
-  },
+  id: ({ numbers, total, added, terms }) =>
+    [
+      ...[numbers.length, valueOf(total)],
+      ...added === undefined ? [] : [added.carry, added.units],
+      ...terms === undefined ? [] : [terms.join("+")],
+    ].join(":"),
+  isSolved: ({ numbers, total, result }) => numbers.length === 0 && valueOf(total) === result,
 });
 
-/** A place for the sum of a column, whose carry is one digit. */
-const twoDigits = { kind: digits, most: 2 };
+const valueOf = ({ tens, units }: Parts): number => 10 * tens + units;
 
-/** A place for a number of as many columns as the world has, and one more. */
-const numeral = { kind: digits, most: 12 };
+/** A place for a number that no right answer reaches: sums of what was written have room in it. */
+const number = { kind: digits, most: 4 };
 
-const totalOf = (terms: readonly number[]): number => terms.reduce((a, b) => a + b, 0);
-
-/** The number whose digits were written, with the last carry before them. */
-function sumOf(written: readonly number[], carry: number): number {
-  return written.reduceRight((number, own) => 10 * number + own, carry);
-}
-
-/** A number of some digits, the first of which is not 0. */
-function numberOf(random: Random, columns: number): number {
-  return integerFrom(random, 10 ** (columns - 1), 10 ** columns - 1);
+function numbersIn(form: Form, text: string): readonly number[] | undefined {
+  return readForm(form, text)?.map(Number);
 }

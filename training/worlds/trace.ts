@@ -1,113 +1,113 @@
 /**
- * Programs traced line by line: `trace 35:a+b,b-a` is answered by `a+b=85,b-a=87`.
+ * Programs traced line by line: `trace 3:+4-9=6` is answered by
+ * `3+4:7,7-9:8,8=6:6`.
  *
  * @module
  */
 
 import { integerFrom, type Random } from "../random.ts";
-import { digits, readForm } from "./forms.ts";
+import { digit, digits, readForm } from "./forms.ts";
 import { defineWorld, END, type World } from "./world.ts";
 
-/** The variables. */
-const names = "abc";
-
-/** A line: it sets the left variable to the result, modulo 10. */
+/** A line of a program: what it does to the value, with a number. */
 interface Line {
-  readonly left: number;
   readonly operator: string;
-  readonly right: number;
+  readonly number: number;
 }
 
 /** Where the run of a program stands. */
 interface Run {
   readonly lines: readonly Line[];
-  /** The values of the variables, as they were written last. */
-  readonly values: readonly number[];
-  /** The values at the end of a run without mistakes. */
-  readonly result: string;
+  /** The value at the end of a run without mistakes. */
+  readonly result: number;
+  /** The value, as it was written last. */
+  readonly value: number;
   /** The number of lines that were run. */
   readonly done: number;
-  /** The line that was written, whose effect comes next. */
-  readonly current?: Line | undefined;
+  /** What was written before the value that comes next: the value before it, and the line. */
+  readonly current?: (Line & { readonly before: number }) | undefined;
 }
 
-const operators: Readonly<Record<string, (left: number, right: number) => number>> = {
-  "+": (left, right) => (left + right) % 10,
-  "-": (left, right) => (left - right + 10) % 10,
+/** The operators, by which a line adds, subtracts or sets; all results are modulo 10. */
+const operators: Readonly<Record<string, (value: number, number: number) => number>> = {
+  "+": (value, number) => (value + number) % 10,
+  "-": (value, number) => (value - number + 10) % 10,
+  "=": (_value, number) => number,
 };
 
 /**
- * The world of programs. A step is a copy of the next line, or the values of all variables after it.
- * The state is what was written: a line that was copied wrong has the effect of the copy, and a
- * wrong value is the value from then on. The difficulty is the number of lines. An answer is right
- * if the last values are.
+ * The world of programs. A step is the value with the next line behind it, or the value after that
+ * line. The state is what was written: the next line begins with a wrong value, and a line that sets
+ * the value makes it good. The difficulty is the number of lines. An answer is right if it has all
+ * lines, and the last value is right.
  */
 export const trace: World = defineWorld<Run>({
   name: "trace",
-  characters: `${names}${digits}+-=,:`,
-  ends: "=,",
-  format: /^(?:[abc][+-][abc]=\d{3},?)+$/,
-  difficulty: { trained: [4, 6], longer: [7, 9] },
-  draw: (random, count) => {
-    const values = Array.from(names, () => integerFrom(random, 0, 9));
-    return `${values.join("")}:${Array.from({ length: count }, () => draw(random)).join(",")}`;
-  },
+  characters: `${digits}+-=,:`,
+  ends: ":,",
+  format: /^\d[-+=]\d:\d(?:,\d[-+=]\d:\d)*$/,
+  difficulty: { trained: [8, 10], longer: [11, 12] },
+  draw: (random, count) =>
+    `${integerFrom(random, 0, 9)}:${
+      Array.from({ length: count }, () => drawLine(random)).join("")
+    }`,
   begin: (prompt) => {
-    const [opening = "", program = ""] = prompt.split(":");
-    const [values] = readForm([memory], opening) ?? [];
-    const lines = program.split(",").map((line) => lineOf(line, ""));
+    const [start] = readForm([digit, ":"], prompt.slice(0, 2)) ?? [];
+    const program = prompt.slice(2);
+    const lines = Array.from(
+      { length: Math.ceil(program.length / 2) },
+      (_, i) => lineOf(program.slice(2 * i, 2 * i + 2)),
+    );
     const known = lines.flatMap((line) => line ?? []);
-    if (values?.length !== names.length || known.length < lines.length) return undefined;
-    const start = [...values].map(Number);
-    return { lines: known, values: start, result: known.reduce(run, start).join(""), done: 0 };
+    if (start === undefined || known.length === 0 || known.length < lines.length) return undefined;
+    const value = Number(start);
+    return { lines: known, result: known.reduce(run, value), value, done: 0 };
   },
-  step: ({ lines, values, done, current }) => {
+  step: ({ lines, value, done, current }) => {
     if (current !== undefined) {
-      return `${run(values, current).join("")}${done + 1 < lines.length ? "," : END}`;
+      return `${run(current.before, current)}${done + 1 < lines.length ? "," : END}`;
     }
     const line = lines[done];
-    return line === undefined ? END : `${textOf(line)}=`;
+    return line === undefined ? END : `${value}${line.operator}${line.number}:`;
   },
   after: (state, step) => {
-    const { done, current } = state;
-    if (current === undefined) {
+    if (state.current === undefined) {
       if (step === END) return state;
-      const line = lineOf(step, "=");
-      return line && { ...state, current: line };
+      const before = Number(step.charAt(0));
+      const line = lineOf(step.slice(1, -1));
+      const isStep = readForm([digit, operator, digit, ":"], step) !== undefined;
+      return isStep && line !== undefined ? { ...state, current: { ...line, before } } : undefined;
     }
-    const [written] = readForm([memory, step.endsWith(END) ? END : ","], step) ?? [];
-    if (written?.length !== names.length) return undefined;
-    return { ...state, values: [...written].map(Number), done: done + 1, current: undefined };
+    const [value] = readForm([digit, step.endsWith(END) ? END : ","], step) ?? [];
+    if (value === undefined) return undefined;
+    return { ...state, value: Number(value), done: state.done + 1, current: undefined };
   },
-  id: ({ values, done, current }) =>
-    `${done}:${values.join("")}${current === undefined ? "" : textOf(current)}`,
-  isSolved: ({ lines, values, result, done }) =>
-    done === lines.length && values.join("") === result,
+  id: ({ value, done, current }) =>
+    current === undefined
+      ? `${done}:${value}`
+      : `${done}:${current.before}${current.operator}${current.number}`,
+  isSolved: ({ lines, value, result, done }) => done === lines.length && value === result,
 });
 
-/** A place for the values of all variables. */
-const memory = { kind: digits, most: names.length };
+/** A place for an operator. */
+const operator = { kind: Object.keys(operators).join(""), most: 1 };
 
-/** The values after a line. */
-function run(values: readonly number[], { left, operator, right }: Line): readonly number[] {
-  const result = operators[operator]?.(values[left] ?? 0, values[right] ?? 0) ?? 0;
-  return values.with(left, result);
+const run = (value: number, { operator, number }: Line): number =>
+  operators[operator]?.(value, number) ?? value;
+
+function lineOf(text: string): Line | undefined {
+  const [sign, number] = readForm([operator, digit], text) ?? [];
+  return sign === undefined ? undefined : { operator: sign, number: Number(number) };
 }
 
-const textOf = ({ left, operator, right }: Line): string =>
-  names.charAt(left) + operator + names.charAt(right);
+/** The greatest number of a drawn line: a small model learns few sums in little time. */
+const GREATEST = 3;
 
-/** The line that a text says, with what ends it. */
-function lineOf(text: string, end: string): Line | undefined {
-  const name = { kind: names, most: 1 };
-  const [left, operator, right] = readForm([name, { kind: "+-", most: 1 }, name, end], text) ?? [];
-  if (left === undefined || operator === undefined || right === undefined) return undefined;
-  return { left: names.indexOf(left), operator, right: names.indexOf(right) };
-}
+/** One line in this many sets the value. */
+const SETS = 12;
 
-/** A line of two different variables. */
-function draw(random: Random): string {
-  const left = integerFrom(random, 0, names.length - 1);
-  const right = (left + integerFrom(random, 1, names.length - 1)) % names.length;
-  return textOf({ left, operator: "+-".charAt(integerFrom(random, 0, 1)), right });
+function drawLine(random: Random): string {
+  const isSet = integerFrom(random, 1, SETS) === 1;
+  const sign = isSet ? "=" : "+-".charAt(integerFrom(random, 0, 1));
+  return sign + integerFrom(random, 1, GREATEST);
 }

@@ -189,10 +189,10 @@ export interface ReadAnswer {
  * import { assertEquals } from "@std/assert";
  *
  * const flags = (answer: string) =>
- *   readAnswer(worlds.carry, "carry 17+25", answer + END).steps.map(({ isRight }) => isRight);
- * assertEquals(flags("7+5+0=12,1+2+1=4;42"), [true, true, true, true, true]);
- * // 7 + 5 is not 13; with the 3 that was written, all that follows is right.
- * assertEquals(flags("7+5+0=13,1+2+1=4;43"), [true, false, true, true, true]);
+ *   readAnswer(worlds.carry, "carry 47+38", answer + END).steps.map(({ isRight }) => isRight);
+ * assertEquals(flags("7+8=15,4+3+1=8;85"), [true, true, true, true, true]);
+ * // 7 + 8 is not 16; with the 6 that was written, all that follows is right.
+ * assertEquals(flags("7+8=16,4+3+1=8;86"), [true, false, true, true, true]);
  * ```
  */
 export function readAnswer(world: World, prompt: string, answer: string): ReadAnswer {
@@ -270,8 +270,8 @@ export interface Mistaken {
  * import { assertEquals } from "@std/assert";
  *
  * const { carry } = worlds;
- * const { before = "", step = "" } = mistaken(carry, "carry 17+25", randomStream(1)) ?? {};
- * assertEquals(readAnswer(carry, "carry 17+25", before + step).steps.at(-1)?.isRight, false);
+ * const { before = "", step = "" } = mistaken(carry, "carry 47+38", randomStream(1)) ?? {};
+ * assertEquals(readAnswer(carry, "carry 47+38", before + step).steps.at(-1)?.isRight, false);
  * ```
  */
 export function mistaken(world: World, prompt: string, random: Random): Mistaken | undefined {
