@@ -48,7 +48,7 @@ const flags = {
 const usage = `Measures the exposure bias of a run's latest model on the test of its tasks, which \
 have answers of steps: carry, order, maze, trace or word. docs/metrics.md defines the measures.
 
-  deno task train --tasks maze --context 96 --steps 300 --run runs/maze
+  deno task train --tasks maze --context 96 --steps 300 --out runs/maze
   deno task exposure --run runs/maze`;
 
 /** The questions whose gradients are compared: GRPO answers each of them several times. */
@@ -76,13 +76,19 @@ async function questionsOf(
   return conversationSplit("test", exams, tokenizer, model.config.context).questions;
 }
 
-/** The command. */
-export async function exposureCommand(args: readonly string[]): Promise<void> {
-  if (wantsHelp(args)) {
+/**
+ * The command `exposure`.
+ *
+ * @param argv The command line.
+ * @returns The exit code.
+ * @throws {UserError} If there is no such run, or its tasks have no steps.
+ */
+export async function exposureCommand(argv: readonly string[]): Promise<number> {
+  if (wantsHelp(argv)) {
     console.log(helpText(flags, usage));
-    return;
+    return 0;
   }
-  const { values } = parseFlags(flags, args);
+  const { values } = parseFlags(flags, argv);
   const { run, seed } = values;
   if (run === undefined) throw new UsageError("--run DIR is needed: the run that is measured");
   const base = await readBase(run);
@@ -108,6 +114,7 @@ export async function exposureCommand(args: readonly string[]): Promise<void> {
       ...Object.entries(measures).map(([name, value]) => [name, value.toFixed(3)]),
     ]).join("\n"),
   );
+  return 0;
 }
 
 if (import.meta.main) await runCommand(() => exposureCommand(Deno.args));

@@ -11,6 +11,7 @@ import { failureOf } from "@unitune/cli";
 import { compareCommand } from "../../cli/commands/compare.ts";
 import { dataCommand } from "../../cli/commands/data.ts";
 import { doctorCommand } from "../../cli/commands/doctor.ts";
+import { exposureCommand } from "../../cli/commands/exposure.ts";
 import { mergeCommand } from "../../cli/commands/merge.ts";
 import { objectivesCommand } from "../../cli/commands/objectives.ts";
 import { reportCommand } from "../../cli/commands/report.ts";
@@ -40,6 +41,7 @@ export type Task =
   | "report"
   | "compare"
   | "objectives"
+  | "exposure"
   | "download"
   | "push"
   | "doctor";
@@ -236,6 +238,9 @@ export const merge: Here = here(mergeCommand);
 
 /** Runs `objectives` to its end, in this process. */
 export const objectives: Here = here(objectivesCommand);
+
+/** Runs `exposure` to its end, in this process. */
+export const exposure: Here = here(exposureCommand);
 
 /** Runs `doctor` to its end, in this process. */
 export const doctor: Here = here(doctorCommand);

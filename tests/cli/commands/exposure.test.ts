@@ -1,0 +1,31 @@
+/** The command `exposure`: it measures a run on a task of steps, and refuses any other. */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { exposure, inFolder, permissionsOf, trained } from "../command.ts";
+
+const tiny = [
+  ...["--layers", "1", "--heads", "1", "--width", "8", "--context", "64", "--device", "reference"],
+  ...["--examples", "8", "--batch-size", "2", "--steps", "1", "--eval-examples", "1"],
+];
+
+inFolder("exposure prints the measures of a run on its tasks", async (folder) => {
+  const run = `${folder}/maze`;
+  await trained("--tasks", "maze", "--out", run, ...tiny);
+  const { code, stdout } = await exposure("--run", run, "--questions", "2");
+  assertEquals(code, 0);
+  for (const name of ["step_gap", "step_recovery", "state_distance", "reached_share"]) {
+    assertMatch(stdout, new RegExp(`^${name} +-?\\d\\.\\d{3}$`, "m"));
+  }
+  assertStringIncludes(stdout, "2 questions");
+  assertEquals(permissionsOf("exposure"), ["read"]);
+});
+
+inFolder("exposure refuses a run whose tasks have no steps, and asks for a run", async (folder) => {
+  const run = `${folder}/pick`;
+  await trained("--tasks", "pick", "--out", run, ...tiny);
+  const refused = await exposure("--run", run);
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, "not trained on a task whose answers have steps");
+  const { code, stderr } = await exposure();
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "--run DIR is needed");
+});
