@@ -99,7 +99,7 @@ export async function exposureCommand(argv: readonly string[]): Promise<number> 
   const measures: Measures = {
     ...await probe.accuracies(policy, questions),
     ...await probe.recovery(policy, questions, seed),
-    ...await probe.distances(policy, questions, seed),
+    ...await probe.distances(policy, questions),
     ...await probe.reach(policy, questions),
     ...values.gradients && await probe.projections(policy, questions.slice(0, COMPARED), {
       "sft": sft(),

@@ -77,7 +77,7 @@ export interface Probe extends Disposable {
   /** Right steps after a forced wrong one. */
   recovery(params: unknown, questions: readonly Question[], seed: number): Promise<Measures>;
   /** Distances between the states of right answers and those of own ones. */
-  distances(params: unknown, questions: readonly Question[], seed: number): Promise<Measures>;
+  distances(params: unknown, questions: readonly Question[]): Promise<Measures>;
   /** The share of the learned tokens before which the model would write what stands there. */
   reach(params: unknown, questions: readonly Question[]): Promise<Measures>;
   /** Cosines of objectives' gradients on right answers with that of GRPO on own ones. */
@@ -219,7 +219,7 @@ export function createProbe(model: LanguageModel, tokenizer: Tokenizer, device: 
         };
       });
     },
-    async distances(params, questions, seed) {
+    async distances(params, questions) {
       const asked = worldQuestions(questions);
       const own = await greedy(params, asked);
       const visits = asked.map((question, i) => {
@@ -237,7 +237,7 @@ export function createProbe(model: LanguageModel, tokenizer: Tokenizer, device: 
         }));
         return {
           "state_distance": totalVariation(states("trained"), states("reached")),
-          "classifier_distance": classifierDistance(pairs, seed),
+          "classifier_distance": classifierDistance(pairs),
         };
       });
     },

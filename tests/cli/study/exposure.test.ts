@@ -67,7 +67,6 @@ Deno.test("a model that answers as the data has no gap, no distance, and reaches
   const { state_distance, classifier_distance } = await probe.distances(
     params,
     [question, question],
-    1,
   );
   assertEquals([state_distance, classifier_distance], [0, 0]);
   assertEquals((await probe.reach(params, [question])).reached_share, 1);
@@ -87,7 +86,7 @@ Deno.test("after one wrong step the model's own states are not those of the data
   assertAlmostEquals(measures.own_step_accuracy ?? NaN, 3 / 6);
   assertAlmostEquals(measures.step_gap ?? NaN, 2 / 6);
   assertAlmostEquals(measures.answer_step_accuracy ?? NaN, 5 / 6);
-  const { state_distance } = await probe.distances(params, [question], 1);
+  const { state_distance } = await probe.distances(params, [question]);
   assertAlmostEquals(state_distance ?? NaN, 4 / 6);
   // Greedy decoding writes the first three tokens of the 18, and stands before the fourth.
   assertAlmostEquals((await probe.reach(params, [question])).reached_share ?? NaN, 4 / 18);
@@ -149,9 +148,9 @@ Deno.test("a classifier finds what tells states apart, and nothing where nothing
       trained: [noise(), noise()],
       reached: [[...noise(), ...sign]],
     }));
-  assertGreater(classifierDistance(questions([99]), 1), 0.45);
+  assertGreater(classifierDistance(questions([99])), 0.45);
   // 90 judged states of either kind: a standard deviation of some 0.05, and three of them.
-  assert(Math.abs(classifierDistance(questions([]), 1)) < 0.16);
+  assert(Math.abs(classifierDistance(questions([]))) < 0.16);
   assertEquals(bigramFeatures("abab").length, 2);
 });
 
@@ -201,7 +200,7 @@ Deno.test("a trained model is measured by all measures", async () => {
   const shares = {
     ...await probe.accuracies(policy, questions),
     ...await probe.recovery(policy, questions, 1),
-    ...await probe.distances(policy, questions, 1),
+    ...await probe.distances(policy, questions),
     ...await probe.reach(policy, questions),
   };
   for (const [name, value] of Object.entries(shares)) assert(-1 <= value && value <= 1, name);
