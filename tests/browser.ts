@@ -1,4 +1,5 @@
 /** A browser for tests of pages, where there is one. */
+import { fileURLToPath } from "node:url";
 
 /** Without a window, and without a network but the page's. */
 export const quietly = [
@@ -42,4 +43,34 @@ export async function removeProfile(folder: string): Promise<void> {
     }
   }
   await Deno.remove(folder, { recursive: true });
+}
+
+/**
+ * Runs a program that uses the browser by playwright.
+ *
+ * @param program Its file in this folder.
+ * @param command The browser.
+ * @param args The arguments.
+ * @returns What it printed.
+ * @throws {Error} If it fails.
+ */
+export async function useBrowser(
+  program: string,
+  command: string,
+  args: readonly string[],
+): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--no-prompt", "--no-check", "--lock=deno.lock", "--frozen"],
+      ...["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-net=127.0.0.1"],
+      ...[`--allow-run=${command}`, `tests/${program}`, ...args],
+    ],
+    cwd: fileURLToPath(new URL("../", import.meta.url)),
+    // As playwright loads, it looks for Windows below Linux in a file that takes all permissions to
+    // read; with this variable, it does not.
+    env: { __IS_WSL_TEST__: "1", NO_COLOR: "1" },
+  }).output();
+  const [out = "", err = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  if (code !== 0) throw new Error(err);
+  return out;
 }

@@ -4,15 +4,15 @@
  * @module
  */
 
-import { studyPage } from "../study/study_page.ts";
-import { holdsStudy, readStudy } from "../study/study.ts";
+import { liveStudyPage, studyPage } from "../study/study_page.ts";
+import { holdsStudy, readPlan, readStudy } from "../study/study.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
 import { readRunConfig } from "../run/run_config.ts";
-import { serveLive } from "../report/live.ts";
-import { runPage } from "../report/run_page.ts";
+import { type LivePage, serveLive } from "../report/live.ts";
+import { liveRunPage, runPage } from "../report/run_page.ts";
 import { requireReplaceable, writeSealed } from "../files/sealed.ts";
 import { taskCommand } from "../terminal/shell.ts";
 import { print } from "../terminal/terminal.ts";
@@ -38,7 +38,8 @@ const flags = {
   },
   watch: {
     kind: "boolean",
-    help: "Serves the page of a run to browsers on this machine, and shows the run as it trains.",
+    help:
+      "Serves the page to browsers on this machine, and shows the run or comparison as it trains.",
   },
   port: {
     kind: "integer",
@@ -57,6 +58,7 @@ const usage =
 
   deno task report --run runs/sft-tasks
   deno task report --run runs/sft-tasks --watch
+  deno task report --run runs/study-quick --watch
   deno task report --run runs/study-quick --prompt "pick even 23-58"`;
 
 /** The page of a comparison. */
@@ -82,9 +84,9 @@ async function ownPage(run: string, prompt: string | undefined): Promise<string>
   return await runPage(run);
 }
 
-/** Serves the page of a run until the process is ended. */
-async function watch(run: string, port: number): Promise<never> {
-  const server = serveLive(run, port);
+/** Serves a page until the process is ended. */
+async function watch(read: () => Promise<LivePage>, port: number): Promise<never> {
+  const server = serveLive(read, port);
   print(`open http://127.0.0.1:${server.addr.port}/ in a browser; Ctrl+C ends`);
   await server.finished;
   throw new RangeError("a server that nobody stops has ended");
@@ -106,10 +108,10 @@ export async function reportCommand(argv: readonly string[]): Promise<number> {
   if (folder === undefined) throw new UsageError("--run DIR is needed");
   const isStudy = await holdsStudy(folder);
   if (isWatched) {
-    if (isStudy) throw new UsageError("--watch is for a run, and not for a comparison: omit it");
     if (out !== undefined) throw new UsageError("--watch writes no file: omit --out");
-    await requireNoPrompt(folder, prompt);
-    return await watch(folder, port);
+    if (isStudy) await readPlan(folder);
+    else await requireNoPrompt(folder, prompt);
+    return await watch(() => isStudy ? liveStudyPage(folder, prompt) : liveRunPage(folder), port);
   }
   const path = out ?? `${folder}/report.html`;
   const instead = "write the page elsewhere by --out FILE";

@@ -1,7 +1,9 @@
 /**
- * The values of curves at the place of the pointer. A plot has no script: each column of a plot
- * holds its text, which the style of a page (`page_style.ts`) shows while the pointer is in the
- * column, and hides otherwise.
+ * The values of curves at the place of the pointer or of the keyboard's focus. A plot has no script:
+ * each column of a plot holds its text, which the style of a page (`page_style.ts`) shows while the
+ * pointer or the focus is in the column, and hides otherwise. The columns of a plot are the radio
+ * buttons of one group, so that a browser stops once at each plot and the arrow keys go from column
+ * to column.
  *
  * @module
  */
@@ -26,6 +28,8 @@ export interface HoverCurve {
 
 /** The part of a drawing that is inside the axes, and its scales. */
 export interface HoverArea {
+  /** A name that no other plot of the page has. */
+  readonly title: string;
   /** The left end, in pixels. */
   readonly left: number;
   /** The right end. */
@@ -87,7 +91,7 @@ function linesAt(curves: readonly HoverCurve[], place: number) {
  * import { hoverColumns } from "./hover.ts";
  * import { assertStringIncludes } from "@std/assert";
  *
- * const area = { left: 0, right: 100, top: 0, bottom: 50, label: "step" };
+ * const area = { title: "Loss", left: 0, right: 100, top: 0, bottom: 50, label: "step" };
  * const points = [{ x: 20, y: 0.5, low: NaN, high: NaN }];
  * const drawn = hoverColumns([{ name: "loss", color: "red", points }], {
  *   ...area,
@@ -107,6 +111,7 @@ export function hoverColumns(curves: readonly HoverCurve[], area: HoverArea): st
     const to = after === undefined ? area.right : (at + area.x(after)) / 2;
     const lines = linesAt(curves, place);
     const head = `${area.label} ${tickLabel(place)}`;
+    const spoken = `${head}: ${lines.map(({ text }) => text).join("; ")}`;
     const texts = [{ text: head, color: "currentColor" }, ...lines];
     const width = texts.reduce((most, { text }) => Math.max(most, widthOf(text)), 0) + 2 * PADDING;
     // Beside the pointer, on the side with more room, and inside the drawing if it fits there.
@@ -120,9 +125,12 @@ export function hoverColumns(curves: readonly HoverCurve[], area: HoverArea): st
     const dots = lines.map(({ color, y }) =>
       `<circle cx="${pixel(at)}" cy="${pixel(area.y(y))}" r="4" fill="${color}"/>`
     );
-    return `<g class="at"><rect x="${pixel(from)}" y="${area.top}" width="${pixel(to - from)}" ` +
-      `height="${area.bottom - area.top}"/>` +
-      `<g><path d="M${pixel(at)} ${area.top}V${area.bottom}"/>${dots.join("")}` +
+    return `<g class="at"><foreignObject x="${pixel(from)}" y="${area.top}" ` +
+      `width="${pixel(to - from)}" height="${area.bottom - area.top}">` +
+      `<input type="radio" name="${escapeHtml(area.title)}" aria-label="${escapeHtml(spoken)}">` +
+      `</foreignObject><g aria-hidden="true"><path d="M${pixel(at)} ${area.top}V${area.bottom}"/>${
+        dots.join("")
+      }` +
       `<rect x="${pixel(left)}" y="${area.top - 4}" width="${pixel(width)}" ` +
       `height="${texts.length * LINE + 4}" rx="4"/>${written.join("")}</g></g>\n`;
   });

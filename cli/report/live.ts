@@ -1,13 +1,20 @@
 /**
- * A server of a run's page on loopback, which shows the run as it is at each request.
+ * A server of a page on loopback, which shows a run or a comparison as it is at each request.
  *
  * @module
  */
 
 import { UserError } from "@unitune/training";
-import { extentOf, readRunRecord, runRecordPage } from "./run_page.ts";
 
-/** The seconds after which a browser asks again while the run trains. */
+/** A page as it is now. */
+export interface LivePage {
+  /** The text of the HTML file. */
+  readonly page: string;
+  /** Whether it stays as it is: what it shows has ended. */
+  readonly isFinal: boolean;
+}
+
+/** The seconds after which a browser asks again while something trains. */
 const REFRESH = 5;
 
 /** What every response says: nothing is kept, embedded, sent on or fetched. */
@@ -34,46 +41,51 @@ function sentence(status: number, text: string, more: Readonly<Record<string, st
 const again = { refresh: String(REFRESH) } as const;
 
 /**
- * Answers a request for the page of a run. While the run trains, the browser is told to ask again.
+ * Answers a request for a page. Until the page is final, the browser is told to ask again.
  *
- * @param folder The folder of the run.
+ * @param read Makes the page.
  * @param request The request.
- * @returns The page; a sentence for another address, method or host, or while the run's files
- * cannot be read.
+ * @returns The page; a sentence for another address, method or host, or while the files cannot be
+ * read that the page shows.
  */
-export async function livePage(folder: string, request: Request): Promise<Response> {
+export async function livePage(
+  read: () => Promise<LivePage>,
+  request: Request,
+): Promise<Response> {
   const { hostname, pathname } = new URL(request.url);
   if (!hosts.includes(hostname)) return sentence(403, "This server is for this machine only.");
-  if (pathname !== "/") return sentence(404, "The page of the run is at /.");
+  if (pathname !== "/") return sentence(404, "The page is at /.");
   if (request.method !== "GET") {
     return sentence(405, "The page can only be read.", { allow: "GET" });
   }
   try {
-    const record = await readRunRecord(folder);
-    const { done, total } = extentOf(record);
-    const own = { ...headers, ...done < total && again };
-    return new Response(runRecordPage(record), {
+    const { page, isFinal } = await read();
+    const own = { ...headers, ...!isFinal && again };
+    return new Response(page, {
       headers: { ...own, "content-type": "text/html; charset=utf-8" },
     });
   } catch (error) {
-    // A run that has just begun has not written all of its files.
+    // What has just begun has not written all of its files.
     if (error instanceof UserError) return sentence(503, error.message, again);
     throw error;
   }
 }
 
 /**
- * Serves the page of a run on loopback.
+ * Serves a page on loopback.
  *
- * @param folder The folder of the run.
+ * @param read Makes the page.
  * @param port The port; 0 for a free one.
  * @returns The server.
  * @throws {UserError} If the port is in use.
  */
-export function serveLive(folder: string, port: number): Deno.HttpServer<Deno.NetAddr> {
+export function serveLive(
+  read: () => Promise<LivePage>,
+  port: number,
+): Deno.HttpServer<Deno.NetAddr> {
   try {
     const options = { hostname: "127.0.0.1", port, onListen() {} };
-    return Deno.serve(options, (request) => livePage(folder, request));
+    return Deno.serve(options, (request) => livePage(read, request));
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     throw new UserError(`port ${port} is in use: choose another by --port, or 0 for a free one`);

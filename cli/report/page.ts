@@ -91,7 +91,8 @@ export function html(pieces: TemplateStringsArray, ...contents: readonly HtmlCon
 }
 
 /**
- * Shows a prompt or an answer verbatim.
+ * Shows a prompt or an answer verbatim. Its first letter decides whether it is read from the left or
+ * from the right, and what is around it keeps its own direction.
  *
  * @param text The text.
  * @returns The markup; the sign ∅ for an empty text.
@@ -101,11 +102,11 @@ export function html(pieces: TemplateStringsArray, ...contents: readonly HtmlCon
  * import { verbatim } from "@unitune/cli";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals([verbatim("a<b").html, verbatim("").html], ["<code>a&lt;b</code>", "∅"]);
+ * assertEquals([verbatim("a<b").html, verbatim("").html], [`<code dir="auto">a&lt;b</code>`, "∅"]);
  * ```
  */
 export function verbatim(text: string): Html {
-  return text === "" ? html`∅` : html`<code>${text}</code>`;
+  return text === "" ? html`∅` : html`<code dir="auto">${text}</code>`;
 }
 
 /** The cells of a table. */
@@ -140,8 +141,9 @@ export interface TableContent {
 export function table({ header, rows, caption }: TableContent): Html {
   const isText = header.map((_, i) => rows.some((row) => isWords(row[i] ?? "")));
   const attributes = (i: number) => ({ html: isText[i] ? ` class="text"` : "" });
+  // An empty cell is the heading of nothing.
   const head = header.map((cell, i) =>
-    html`
+    cell === "" ? html`<td></td>` : html`
       <th scope="col" ${attributes(i)}>${cell}</th>
     `
   );
@@ -188,7 +190,7 @@ export interface TextTableContent {
  * import { assertStringIncludes } from "@std/assert";
  *
  * const { html } = textTable({ header: ["prompt", "answer"], rows: [["1+1", verbatim("2")]] });
- * assertStringIncludes(html, `<td data-label="answer"><code>2</code></td>`);
+ * assertStringIncludes(html, `<td data-label="answer"><code dir="auto">2</code></td>`);
  * ```
  */
 export function textTable({ header, rows, caption }: TextTableContent): Html {

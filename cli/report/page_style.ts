@@ -51,7 +51,7 @@ h3{font-size:1rem;margin:24px 0 8px}
 p,ul,ol,dl{margin:0 0 14px;max-width:68ch}
 a{color:var(--accent)}
 code{font-family:ui-monospace,monospace;font-size:.9em;background:var(--panel);padding:1px 4px;
-border-radius:3px}
+border-radius:3px;white-space:pre-wrap}
 td code,th code{white-space:pre}
 nav ul{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;margin:16px 0 0;padding:0;
 max-width:none}
@@ -68,8 +68,11 @@ white-space:nowrap}
 th[scope=row],thead th:first-child,.text{text-align:left}
 th[scope=row]{font-weight:500;position:sticky;left:0;background:var(--back)}
 .texts{width:100%;margin:0 0 16px}
-.texts th,.texts td{text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere}
-.texts code{white-space:pre-wrap}
+.texts th,.texts td{text-align:left;vertical-align:top;white-space:normal}
+.texts td:has(code){min-width:9rem}
+.texts td:not(:has(code)){white-space:nowrap}
+.texts code{white-space:pre-wrap;overflow-wrap:anywhere;-webkit-box-decoration-break:clone;
+box-decoration-break:clone}
 .right{color:var(--good)}
 .wrong{color:var(--bad)}
 .quiet{color:var(--quiet)}
@@ -92,9 +95,9 @@ gap:8px 24px;margin:0 0 16px}
 .panels figure{margin:0 0 12px;min-width:0}
 .panels h3{margin:8px 0 4px}
 .panels figcaption{font-size:.82rem;line-height:1.4}
-.at>rect{fill:none;pointer-events:all}
+.at input{appearance:none;display:block;width:100%;height:100%;margin:0;outline:0}
 .at>g{visibility:hidden;pointer-events:none}
-.at:hover>g{visibility:visible}
+.at:hover>g,.at:has(:focus-visible)>g{visibility:visible}
 .at path{stroke:var(--quiet)}
 .at g>rect{fill:var(--back);stroke:var(--line)}
 .narrow{display:none}
@@ -103,7 +106,7 @@ body{padding:16px 14px 48px}
 .terms{display:block}
 .texts thead{display:none}
 .texts tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}
-.texts td{display:block;border:0;padding:2px 0}
+.texts tr>td{display:block;min-width:0;border:0;padding:2px 4px 2px 0;white-space:normal}
 .texts td:empty{display:none}
 .texts td::before{content:attr(data-label);display:block;color:var(--quiet);font-size:.82rem}
 .terms dd{margin:2px 0 10px}
@@ -118,6 +121,7 @@ nav{display:none}
 figure,tr{break-inside:avoid}
 h2,h3{break-after:avoid}
 .table{overflow:visible;background:none}
+.table .text,.table code{white-space:normal;overflow-wrap:anywhere}
 table{font-size:.85rem}
 th,td{padding:3px 8px 3px 0}
 .at{display:none}

@@ -85,7 +85,7 @@ export interface Axis {
   readonly label: string;
   /** The scale (default linear). A logarithmic axis omits values that are not above 0. */
   readonly scale?: "linear" | "log";
-  /** The ends of the axis (default: those of the data). */
+  /** The ends of the axis, beyond which no band and no interval is drawn (default: those of the data). */
   readonly domain?: readonly [number, number];
   /** The base of a logarithmic axis, whose powers get the first ticks (default 10). */
   readonly base?: number;
@@ -122,8 +122,9 @@ export interface CurvesOptions extends PlotOptions {
   /** Whether several series have a legend (default true). */
   readonly legend?: boolean;
   /**
-   * Whether the values at a place are shown while the pointer is there, by the style of `page`
-   * (default false).
+   * Whether the values at a place are shown while the pointer is there, or the focus of the
+   * keyboard, by the style of `page` (default false). Each such plot of a page needs a title of its
+   * own.
    */
   readonly hover?: boolean;
 }
@@ -146,15 +147,26 @@ function colorOf({ color }: Coloured, index: number): string {
 /** Smaller values are drawn as 0: the reciprocal of a tick's step would be infinite. */
 const TINIEST = 1e-280;
 
+/**
+ * The significant digits of a value that is drawn. Labels of ticks have three more; of values that
+ * differ by less, such as rounding errors of a mean, they would all be the same.
+ */
+const DRAWN_DIGITS = 9;
+
 /** A value that an axis can show, or NaN, which is omitted. */
 function onAxis(value: number, { scale }: Axis): number {
-  const drawn = Math.abs(value) < TINIEST ? 0 : value;
+  const drawn = Math.abs(value) < TINIEST ? 0 : Number(value.toPrecision(DRAWN_DIGITS));
   return Number.isFinite(drawn) && (scale !== "log" || drawn > 0) ? drawn : NaN;
 }
 
 /** A value, limited to the ends of the axis. */
 function within(value: number, { domain: [from, to] = [-Infinity, Infinity] }: Axis): number {
   return Math.min(Math.max(value, Math.min(from, to)), Math.max(from, to));
+}
+
+/** A point whose band is limited to the ends of the axis. */
+function bandWithin(point: Required<CurvePoint>, axis: Axis): Required<CurvePoint> {
+  return { ...point, low: within(point.low, axis), high: within(point.high, axis) };
 }
 
 /** Points on the axes; values that the axes cannot show are gaps. */
@@ -243,11 +255,16 @@ const [KEY, KEY_ROW] = [24, 20] as const;
 
 const DASHES = "5 3";
 
-/** Draws the legend in as many lines as it needs, and returns its height. A single series has none. */
+/**
+ * Draws the legend in as many lines as it needs, and returns its height. A name that is longer than a
+ * line is shortened. A single series has no legend.
+ */
 function legendOf(keys: readonly Key[], width: number): { svg: string; height: number } {
   if (keys.length < 2) return { svg: "", height: 0 };
   let [left, top] = [0, 0];
-  const drawn = keys.map(({ name, color, dashed }) => {
+  const most = Math.floor((width - KEY) / CHARACTER);
+  const drawn = keys.map(({ name: whole, color, dashed }) => {
+    const name = shortened(whole, most);
     const size = KEY + widthOf(name) + FONT_SIZE;
     if (left > 0 && left + size > width) [left, top] = [0, top + KEY_ROW];
     const dash = dashed ? ` stroke-dasharray="${DASHES}"` : "";
@@ -260,16 +277,34 @@ function legendOf(keys: readonly Key[], width: number): { svg: string; height: n
   return { svg: drawn.join(""), height: top + KEY_ROW + 4 };
 }
 
+/** A drawing with what stands around it. */
+interface Frame {
+  /** What the drawing shows. */
+  readonly title: string;
+  /** The entries of the legend. */
+  readonly keys: readonly Key[];
+  /** The width, and the height without the legend. */
+  readonly width: number;
+  readonly height: number;
+  /** The drawing. */
+  readonly inner: string;
+  /** What can be focused in it (default: nothing). */
+  readonly columns?: string;
+}
+
 /** Puts a drawing under its legend. Its title is a label: a `title` element would be a tooltip. */
-function framed(title: string, keys: readonly Key[], width: number, height: number, inner: string) {
+function framed({ title, keys, width, height, inner, columns = "" }: Frame): string {
   const above = legendOf(keys, width);
   const total = above.height + height;
+  // An image has no parts for a screen reader, so one with parts to focus is a group.
+  const role = columns === "" ? "img" : "group";
   return `<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 ${width} ${total}" ` +
-    `width="${width}" height="${total}" role="img" aria-label="${
+    `width="${width}" height="${total}" role="${role}" aria-label="${
       escapeHtml(printableLines(title))
     }" ` +
     `fill="currentColor" font-family="system-ui, sans-serif" font-size="${FONT_SIZE}">` +
-    `${above.svg}<g transform="translate(0,${above.height})">${inner}</g></svg>`;
+    `${above.svg}<g transform="translate(0,${above.height})"><g aria-hidden="true">${inner}</g>` +
+    `${columns}</g></svg>`;
 }
 
 /** The drawing of an empty plot. */
@@ -277,26 +312,27 @@ function empty(width: number, height: number): string {
   return `<text x="${width / 2}" y="${height / 2}" text-anchor="middle">no data</text>`;
 }
 
-/** Keeps a text legible where a curve crosses it. */
-const HALO = `stroke="var(--back,Canvas)" stroke-width="3" paint-order="stroke"`;
+/** The space above the axes of curves, in pixels: the label of the vertical axis is in it. */
+const TOP = 24;
 
-/** The labels of marked positions, in as many rows as they need, none of them cut. */
+/** The labels of marked positions, in as many rows above the axes as they need, none of them cut. */
 function beginningLabels(
   beginnings: readonly Reference[],
-  { at, marginTop }: Drawing & Margins,
+  { at }: Drawing,
   width: number,
-): string {
+): { readonly svg: string; readonly height: number } {
   const ends: number[] = [];
-  return beginnings.map(({ value, label: words }) => {
+  const svg = beginnings.map(({ value, label: words }) => {
     const label = printableLines(words);
     const span = widthOf(label);
     const left = Math.max(0, Math.min(at("x", value) + 4, width - span));
     const free = ends.findIndex((end) => end <= left);
     const row = free < 0 ? ends.length : free;
     ends[row] = left + span;
-    return `<text x="${left.toFixed(1)}" y="${marginTop + FONT_SIZE + row * LINE}" ` +
-      `fill-opacity="0.7" ${HALO}>${escapeHtml(label)}</text>`;
+    return `<text x="${left.toFixed(1)}" y="${TOP + FONT_SIZE + row * LINE}" ` +
+      `fill-opacity="0.7">${escapeHtml(label)}</text>`;
   }).join("");
+  return { svg, height: ends.length * LINE };
 }
 
 /**
@@ -330,7 +366,8 @@ export function curves(series: readonly Curve[], options: CurvesOptions): string
     raw: placed(curve.raw ?? [], x, y),
   }));
   const isEmpty = drawn.every(({ points }) => points.every((p) => Number.isNaN(p.x + p.y)));
-  if (isEmpty) return framed(title, drawn, width, height, empty(width, height));
+  const frame = { title, keys: legend ? drawn : [], width };
+  if (isEmpty) return framed({ ...frame, height, inner: empty(width, height) });
   const line = (points: readonly CurvePoint[], dashed: boolean, looks: Plot.LineYOptions) =>
     Plot.lineY(points, {
       x: "x",
@@ -338,10 +375,10 @@ export function curves(series: readonly Curve[], options: CurvesOptions): string
       ...looks,
       ...(dashed ? { strokeDasharray: DASHES } : {}),
     });
-  const drawing = drawWithTicks({
+  const plot = {
     width,
     height,
-    marginTop: 24,
+    marginTop: TOP,
     marginRight: 20,
     marginBottom: 40,
     marginLeft: 60,
@@ -352,7 +389,13 @@ export function curves(series: readonly Curve[], options: CurvesOptions): string
       Plot.ruleX(beginnings, { x: "value", stroke: "currentColor", strokeOpacity: 0.3 }),
       ...drawn.filter(({ points }) => points.some(({ low, high }) => !Number.isNaN(low + high)))
         .map(({ points, color }) =>
-          Plot.areaY(points, { x: "x", y1: "low", y2: "high", fill: color, fillOpacity: 0.15 })
+          Plot.areaY(points.map((point) => bandWithin(point, y)), {
+            x: "x",
+            y1: "low",
+            y2: "high",
+            fill: color,
+            fillOpacity: 0.15,
+          })
         ),
       ...drawn.filter(({ raw }) => raw.length > 0).map(({ raw, color }) =>
         line(raw, false, { stroke: color, strokeWidth: 1, strokeOpacity: 0.35 })
@@ -364,19 +407,26 @@ export function curves(series: readonly Curve[], options: CurvesOptions): string
         Plot.dot(points, { x: "x", y: "y", fill: color, r: 3 })
       ),
     ],
-  });
-  const { svg, at, marginTop, marginRight, marginBottom, marginLeft } = drawing;
+  };
+  const bare = drawWithTicks(plot);
+  const { marginRight, marginBottom, marginLeft } = bare;
+  // Room above the axes moves nothing along them.
+  const labels = beginningLabels(beginnings, bare, width);
+  const [total, marginTop] = [height + labels.height, TOP + labels.height];
+  const { svg, at } = labels.height === 0
+    ? bare
+    : draw({ ...plot, height: total, marginTop, marginRight, marginLeft });
   const columns = !hover ? "" : hoverColumns(drawn, {
+    title: `${printableLines(title)}, ${width}`,
     left: marginLeft,
     right: width - marginRight,
     top: marginTop,
-    bottom: height - marginBottom,
+    bottom: total - marginBottom,
     label: printableLines(x.label),
     x: (value) => at("x", value),
     y: (value) => at("y", value),
   });
-  const inner = svg + beginningLabels(beginnings, drawing, width) + columns;
-  return framed(title, legend ? drawn : [], width, height, inner);
+  return framed({ ...frame, height: total, inner: svg + labels.svg, columns });
 }
 
 /** Marks of a reference: a line and its label. */
@@ -444,7 +494,8 @@ export function intervals(series: readonly IntervalSeries[], options: IntervalsO
   const step = ROW * (1 + (series.length - 1) / 2);
   const [marginTop, marginBottom] = [reference === undefined ? 4 : 20, 44];
   const height = isEmpty ? 80 : marginTop + marginBottom + step * names.length;
-  if (isEmpty) return framed(title, drawn, width, height, empty(width, height));
+  const frame = { title, keys: drawn, width, height };
+  if (isEmpty) return framed({ ...frame, inner: empty(width, height) });
   // Names take at most half of the drawing; a shortened one is whole where the pointer rests.
   const most = Math.floor((width / 2 - TICK) / CHARACTER);
   const shown = (name: string) => shortened(name, most);
@@ -484,7 +535,7 @@ export function intervals(series: readonly IntervalSeries[], options: IntervalsO
       ]),
     ],
   });
-  return framed(title, drawn, width, height, svg);
+  return framed({ ...frame, inner: svg });
 }
 
 /** Colours with a contrast of at least 3 on both white and black. */

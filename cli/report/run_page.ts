@@ -11,6 +11,7 @@ import { readRunConfig, type RunConfig } from "../run/run_config.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { metricsSection } from "./glossary.ts";
 import { html, page, type PageSection, table } from "./page.ts";
+import type { LivePage } from "./live.ts";
 import { answerSection, rolloutSection } from "./run_answers.ts";
 import { curvesSection, matchSection, type Measured } from "./run_curves.ts";
 import { settingsSection } from "./run_settings.ts";
@@ -64,7 +65,7 @@ function stagesOf({ settings }: RunConfig): readonly StageSettings[] {
 }
 
 /** How far a run is, in steps. */
-interface Extent {
+export interface Extent {
   /** The last step that was logged or evaluated. */
   readonly done: number;
   /** The number of steps of all stages. */
@@ -168,4 +169,17 @@ export function runRecordPage(record: RunRecord): string {
  */
 export async function runPage(folder: string): Promise<string> {
   return runRecordPage(await readRunRecord(folder));
+}
+
+/**
+ * The page of a run as it is now.
+ *
+ * @param folder The folder of the run.
+ * @returns The page; it is final after the last step.
+ * @throws {UserError} If the run's files cannot be read.
+ */
+export async function liveRunPage(folder: string): Promise<LivePage> {
+  const record = await readRunRecord(folder);
+  const { done, total } = extentOf(record);
+  return { page: runRecordPage(record), isFinal: done >= total };
 }

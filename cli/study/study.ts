@@ -126,6 +126,65 @@ export function countTrials(
   return 2 * seeds + tried * selectionSeeds + arms.length * (seeds - selectionSeeds);
 }
 
+/** The one point of a grid of settings that are not tried. */
+const FIXED: GridPoint = { name: "as-it-is", settings: {} };
+
+/** An arm with the settings to try. */
+export interface ArmGrid {
+  /** The arm. */
+  readonly arm: Arm;
+  /** The points, of which the best on validation data is chosen. */
+  readonly grid: readonly GridPoint[];
+}
+
+/**
+ * The arms of a study with their grids.
+ *
+ * @param plan The plan.
+ * @returns The arms. The reward model is the first: its trials take longest, so no worker waits for
+ * them at the end.
+ */
+export function gridsOf(
+  { arms, rates, isWholeGrid }: Pick<StudyPlan, "arms" | "rates" | "isWholeGrid">,
+): readonly ArmGrid[] {
+  return [
+    { arm: rewardModelArm, grid: [FIXED] },
+    ...arms.map((arm) => ({ arm, grid: gridOf(arm, rates, isWholeGrid) })),
+  ];
+}
+
+/**
+ * The number of seeds on which every point of a grid is tried; the best goes on to the others.
+ *
+ * @param plan The plan.
+ * @param grid The grid.
+ * @returns The number; all seeds where there is nothing to choose.
+ */
+export function triedSeeds(
+  { seeds, selectionSeeds }: Pick<StudyPlan, "seeds" | "selectionSeeds">,
+  { length }: readonly GridPoint[],
+): number {
+  return length === 1 ? seeds : selectionSeeds;
+}
+
+/** The results of a point of a grid on some seeds. */
+interface TriedPoint {
+  readonly point: GridPoint;
+  readonly results: readonly TrialResult[];
+}
+
+/**
+ * The point of a grid that is the best on validation data; of equally good ones, the first.
+ *
+ * @param tried The points with their results.
+ * @returns The point; undefined without points.
+ */
+export function bestPoint(tried: readonly TriedPoint[]): GridPoint | undefined {
+  const [best] = tried.map(({ point, results }) => ({ point, score: validationScore(results) }))
+    .toSorted((a, b) => b.score - a.score);
+  return best?.point;
+}
+
 /** The results of one arm. */
 interface ArmResults {
   readonly arm: string;
@@ -183,29 +242,25 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
     }));
 
   /** Tries every point on the first seeds, then the best of them on the others. */
-  const settleArm = async (arm: Arm, grid: readonly GridPoint[]): Promise<ArmResults> => {
-    // With one point there is nothing to choose.
-    const first = grid.length === 1 ? plan.seeds : plan.selectionSeeds;
-    const tried = await Promise.all(grid.map(async (point) => {
-      const results = await settleAll(arm, point, starts.slice(0, first));
-      return { point, results, score: validationScore(results) };
-    }));
-    // Of equal scores, the first.
-    const [best] = tried.toSorted((a, b) => b.score - a.score);
+  const settleArm = async ({ arm, grid }: ArmGrid): Promise<ArmResults> => {
+    const first = triedSeeds(plan, grid);
+    const tried = await Promise.all(grid.map(async (point) => ({
+      point,
+      results: await settleAll(arm, point, starts.slice(0, first)),
+    })));
+    const best = bestPoint(tried);
     if (best === undefined) throw new RangeError(`${arm.name}: a grid without points`);
-    const others = await settleAll(arm, best.point, starts.slice(first));
+    const others = await settleAll(arm, best, starts.slice(first));
     const results = [...tried.flatMap(({ results }) => results), ...others];
-    return { arm: arm.name, chosen: best.point.name, results };
+    return { arm: arm.name, chosen: best.name, results };
   };
 
   try {
-    const [checkpoints, judge, ...own] = await Promise.all([
+    const [checkpoints, settled] = await Promise.all([
       Promise.all(starts.map(({ base }) => base)),
-      // The longest trials first, so that no worker waits for them at the end.
-      settleArm(rewardModelArm, [{ name: "as-it-is", settings: {} }]),
-      ...plan.arms.map((arm) => settleArm(arm, gridOf(arm, plan.rates, plan.isWholeGrid))),
+      Promise.all(gridsOf(plan).map(settleArm)),
     ]);
-    const arms = [...own, judge];
+    const arms = [...settled.slice(1), ...settled.slice(0, 1)];
     const all: StudyResults = {
       chosen: Object.fromEntries(arms.map(({ arm, chosen }) => [arm, chosen])),
       results: [...checkpoints, ...arms.flatMap(({ results }) => results)],
@@ -254,6 +309,11 @@ export function holdsStudy(folder: string): Promise<boolean> {
   return isThere(studyPaths(folder).plan);
 }
 
+/** Tells whether the study in a folder is finished. */
+export function isStudyFinished(folder: string): Promise<boolean> {
+  return isThere(studyPaths(folder).results);
+}
+
 /**
  * Reads a study that is finished.
  *
@@ -264,16 +324,27 @@ export function holdsStudy(folder: string): Promise<boolean> {
 export async function readStudy(folder: string): Promise<SavedStudy> {
   const paths = studyPaths(folder);
   const { command = "deno task compare", ...plan } = await readPlan(folder);
-  if (!await isThere(paths.results)) {
-    throw new UserError(`the study in ${folder} is not finished: resume it by ${command}`);
+  if (!await isStudyFinished(folder)) {
+    throw new UserError(
+      `the study in ${folder} is not finished: resume it by ${command}, or add --watch to see it as ` +
+        `it is`,
+    );
   }
   const results = await readJson(paths.results);
   if (isStudyResults(results)) return { command, plan, results };
   throw new UserError(`${paths.results} is not a study's results: it was changed`);
 }
 
-/** Reads the plan of a study, and the command that began it. */
-async function readPlan(folder: string): Promise<StudyPlan & { readonly command?: string }> {
+/**
+ * Reads the plan of a study, and the command that began it.
+ *
+ * @param folder The folder of the study.
+ * @returns The plan.
+ * @throws {UserError} If it was changed.
+ */
+export async function readPlan(
+  folder: string,
+): Promise<StudyPlan & { readonly command?: string }> {
   const { plan: path } = studyPaths(folder);
   const plan = await readJson(path);
   if (isPlan(plan)) return plan;

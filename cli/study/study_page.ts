@@ -6,7 +6,7 @@
  */
 
 import type { Device } from "@unitune/core";
-import { readJsonLines } from "../files/json_lines.ts";
+import { type JsonLine, readJsonLines } from "../files/json_lines.ts";
 import { metricsSection } from "../report/glossary.ts";
 import {
   figure,
@@ -21,33 +21,40 @@ import {
   textTable,
   verbatim,
 } from "../report/page.ts";
+import type { LivePage } from "../report/live.ts";
 import { type Curve, curves, intervals } from "../report/plot.ts";
 import { judged } from "../report/run_answers.ts";
 import { readEvaluations } from "../report/summary.ts";
+import { openDevice } from "../run/devices.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { BASE, BASELINE } from "./arms.ts";
 import { type Belief, type Beliefs, readBeliefs } from "./beliefs.ts";
-import { estimateOf, pairedDifference } from "./statistics.ts";
+import { estimateOf, meanOf, pairedDifference } from "./statistics.ts";
+import { readUnfinished, type Standing } from "./standing.ts";
 import {
   chosenResults,
+  isStudyFinished,
   measuresBySeed,
+  readStudy,
+  type SavedStudy,
   seedsOf,
   type StudyPlan,
   type StudyResults,
 } from "./study.ts";
-import { cellsOf, type ColumnGroup, studyColumns, studyRemarks, studyRows } from "./table.ts";
+import {
+  cellsOf,
+  type ColumnGroup,
+  showPoint,
+  studyColumns,
+  studyRemarks,
+  studyRows,
+} from "./table.ts";
 import { verdictOf } from "./verdict.ts";
 
 /** The study whose page is written. */
-export interface StudyPageContent {
+export interface StudyPageContent extends SavedStudy {
   /** The study's folder. */
   readonly folder: string;
-  /** The command that carried it out. */
-  readonly command: string;
-  /** The plan. */
-  readonly plan: StudyPlan;
-  /** The results. */
-  readonly results: StudyResults;
   /** The device on which models predict. */
   readonly device: Device;
   /** The prompt for the predictions (default: a question of the test). */
@@ -69,7 +76,9 @@ export interface ArmAnswer {
 }
 
 /** What the page of a study shows. */
-export interface StudyRecord extends Pick<StudyPageContent, "command" | "plan" | "results"> {
+export interface StudyRecord extends SavedStudy {
+  /** How far the study is; undefined if it is finished. */
+  readonly standing?: Standing | undefined;
   /** Validation exact match of each arm over steps, the mean over seeds with its interval. */
   readonly progress: readonly Curve[];
   /** What the models predict; undefined if there is no question. */
@@ -99,22 +108,34 @@ async function progressOf(folder: string, results: StudyResults, arm: string): P
   };
 }
 
-/** The greedy answers of an arm's first seed to validation prompts. */
+/**
+ * The greedy answers of an arm on a seed to validation prompts: those at its end, and those at its
+ * start, which are of the checkpoint.
+ */
 async function answersOf(
   folder: string,
   results: StudyResults,
   arm: string,
+  ofSeed: number | undefined,
 ): Promise<readonly ArmAnswer[]> {
-  const [run] = chosenResults(results, arm);
+  const run = chosenResults(results, arm).find(({ seed }) => seed === ofSeed);
   if (run === undefined) return [];
-  const lines = await readJsonLines(runPaths(`${folder}/${run.run}`).samples);
-  const last = lines.at(-1)?.step;
-  return lines.flatMap(({ step, split, prompt, gold, answer, right }) =>
-    step === last && split === "held-out" && typeof prompt === "string" &&
-      typeof gold === "string" && typeof answer === "string"
-      ? [{ arm, prompt, gold, answer, isRight: right === true }]
-      : []
-  );
+  const lines = (await readJsonLines(runPaths(`${folder}/${run.run}`).samples))
+    .filter(({ split }) => split === "held-out");
+  const at = (moment: JsonLine | undefined, name: string) =>
+    lines.flatMap(({ step, prompt, gold, answer, right }) =>
+      step === moment?.step && typeof prompt === "string" && typeof gold === "string" &&
+        typeof answer === "string"
+        ? [{ arm: name, prompt, gold, answer, isRight: right === true }]
+        : []
+    );
+  return [...at(lines.at(0), BASE), ...at(lines.at(-1), arm)];
+}
+
+/** Answers without those that an arm has given to the same prompt before. */
+function distinct(answers: readonly ArmAnswer[]): readonly ArmAnswer[] {
+  const byArm = Map.groupBy(answers, ({ arm, prompt }) => JSON.stringify([arm, prompt]));
+  return [...byArm.values()].flatMap((own) => own.slice(0, 1));
 }
 
 /** The difference of each arm from further supervised training, with its interval. */
@@ -154,10 +175,12 @@ function differenceSection(record: StudyRecord): PageSection {
 /** The colours of an arm and of further supervised training beside it. */
 const [OWN, QUIET] = [0, 7] as const;
 
-/** The range of the values and bands of curves; undefined if there are none. */
+/** The range of fractions and of their bands; undefined if there are none. */
 function rangeOf(curves: readonly Curve[]): readonly [number, number] | undefined {
   const values = curves.flatMap(({ points }) => points)
-    .flatMap(({ y, low = y, high = y }) => [y, low, high]).filter(Number.isFinite);
+    .flatMap(({ y, low = y, high = y }) => [y, low, high]).filter(Number.isFinite)
+    // An interval of few seeds may go beyond what a fraction can be.
+    .map((value) => Math.min(Math.max(value, 0), 1));
   if (values.length === 0) return undefined;
   return values.reduce<readonly [number, number]>(
     ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
@@ -229,11 +252,11 @@ function beliefSection(beliefs: Beliefs | undefined): readonly PageSection[] {
   const kind = answeredBy === undefined ? "a right answer" : `an answer of ${answeredBy}`;
   return [{
     title: "What the models believe",
-    body: html`<p>The prompt is <code>${prompt}</code>, ${kind} <code>${answer}</code>. Each column
+    body: html`<p>The prompt is ${verbatim(prompt)}, ${kind} ${verbatim(answer)}. Each column
       is a token of it: how likely the model holds it after the tokens before it, and in brackets
       the token that it would say in its place. That token is what the temporal residual of IFT
-      mixes into the next state; SFT goes on as if it had said the right one. The arms are the
-      checkpoint, more SFT, and those that won.</p>
+      mixes into the next state; SFT goes on as if it had said the right one. The models are the
+      checkpoint, more SFT, and the best of the other arms.</p>
       ${
       table({
         header: ["", ...tokens.map(verbatim)],
@@ -255,10 +278,15 @@ function answerCell(answers: readonly ArmAnswer[]): readonly Html[] {
   });
 }
 
-/** The section with answers of all arms to the same questions. */
+/** The most prompts whose answers are shown. */
+const MOST_PROMPTS = 12;
+
+/** The section with answers of all arms to the same questions: those that most arms have answered. */
 function answerSection({ answers, plan }: StudyRecord): readonly PageSection[] {
   if (answers.length === 0) return [];
-  const rows = [...Map.groupBy(answers, ({ prompt }) => prompt)].map(([prompt, own]) => [
+  const byPrompt = [...Map.groupBy(answers, ({ prompt }) => prompt)]
+    .toSorted(([, a], [, b]) => b.length - a.length).slice(0, MOST_PROMPTS);
+  const rows = byPrompt.map(([prompt, own]) => [
     verbatim(prompt),
     verbatim(own[0]?.gold ?? ""),
     answerCell(own.filter(({ isRight }) => isRight)),
@@ -274,6 +302,33 @@ function answerSection({ answers, plan }: StudyRecord): readonly PageSection[] {
   }];
 }
 
+/** The section with the trials that were begun in a study that is not finished. */
+function begunSection(standing: Standing | undefined): readonly PageSection[] {
+  if (standing === undefined || standing.begun.length === 0) return [];
+  return [{
+    title: "Under way",
+    body: table({
+      header: ["arm", "seed", "step", "settings"],
+      rows: standing.begun.map(({ arm, point, seed, step, steps }) => [
+        ...[arm, seed, `${step} of ${steps}`, showPoint(point)],
+      ]),
+    }),
+  }];
+}
+
+/** How far a study is that is not finished. */
+function extentText({ measured, most }: Standing): Html {
+  return html`<p class="verdict">So far, ${measured} trials are measured, of at most ${most}. The
+    settings of each arm are the best of those that were.</p>`;
+}
+
+/** The section with sentences beside the table. */
+function remarkSection(remarks: readonly string[]): readonly PageSection[] {
+  if (remarks.length === 0) return [];
+  const items = remarks.map((remark) => html`<li>${remark}</li>\n`);
+  return [{ title: "Beside the table", body: html`<ul>${items}</ul>` }];
+}
+
 /** The names of the measures of a study. */
 function measuresOf({ results }: StudyResults): readonly string[] {
   return [...new Set(results.flatMap(({ measures }) => Object.keys(measures)))];
@@ -286,32 +341,46 @@ function measuresOf({ results }: StudyResults): readonly string[] {
  * @returns The text of the HTML file.
  */
 export function studyRecordPage(record: StudyRecord): string {
-  const { command, plan, results, beliefs } = record;
-  const [first = "", ...others] = verdictOf(studyRows(plan, results));
-  const baseline = estimateOf([...measuresBySeed(results, BASELINE, "exact_match").values()]);
-  const remarks = studyRemarks(plan, results);
+  const { command, plan, results, beliefs, standing } = record;
+  const isFinished = standing === undefined;
+  const [first = "", ...others] = verdictOf(studyRows(plan, results), isFinished);
+  const baseline = [...measuresBySeed(results, BASELINE, "exact_match").values()];
   return page({
     title: "SFT, RLHF and IFT on the same data",
-    lead: html`<p class="verdict">${first}</p>
+    lead: html`${isFinished ? [] : extentText(standing)}<p class="verdict">${first}</p>
       ${others.map((sentence) => html`<p>${sentence}</p>\n`)}
-      <p class="quiet">Further SFT ends at an exact match of ${
-      baseline.mean.toFixed(3)
-    }. Differences
+      <p class="quiet">${
+      baseline.length === 0
+        ? ""
+        : `Further SFT ends at an exact match of ${meanOf(baseline).toFixed(3)}. `
+    }Differences
       from it are taken seed by seed; intervals are Student's, 95 %. ${plan.arms.length} ways to go
       on from one undertrained model, ${plan.seeds} seeds; made by <code>${command}</code>.</p>`,
     sections: [
+      ...begunSection(standing),
       differenceSection(record),
       ...progressSection(record),
       tableSection(record),
-      {
-        title: "What it says",
-        body: html`<ul>${remarks.map((remark) => html`<li>${remark}</li>\n`)}</ul>`,
-      },
+      ...remarkSection(studyRemarks(plan, results)),
       ...beliefSection(beliefs),
       ...answerSection(record),
       metricsSection(measuresOf(results)),
     ],
   });
+}
+
+/** Reads the curves and answers of a study. */
+async function readRuns(
+  folder: string,
+  { plan, results }: SavedStudy,
+): Promise<Pick<StudyRecord, "progress" | "answers">> {
+  const trained = plan.arms.map(({ name }) => name);
+  const progress = await Promise.all(trained.map((arm) => progressOf(folder, results, arm)));
+  const [seed] = seedsOf(plan);
+  const answers = await Promise.all(
+    trained.map((arm) => answersOf(folder, results, arm, seed)),
+  );
+  return { progress, answers: distinct(answers.flat()) };
 }
 
 /**
@@ -323,11 +392,30 @@ export function studyRecordPage(record: StudyRecord): string {
  */
 export async function studyPage(content: StudyPageContent): Promise<string> {
   const { folder, command, plan, results } = content;
-  const trained = plan.arms.map(({ name }) => name);
-  const progress = await Promise.all(trained.map((arm) => progressOf(folder, results, arm)));
-  const answers = await Promise.all(
-    [BASE, ...trained].map((arm) => answersOf(folder, results, arm)),
-  );
   const beliefs = await readBeliefs(content);
-  return studyRecordPage({ command, plan, results, progress, beliefs, answers: answers.flat() });
+  return studyRecordPage({
+    ...{ command, plan, results, beliefs },
+    ...await readRuns(folder, content),
+  });
+}
+
+/**
+ * The page of a study as it is now. One that is not finished has no predictions: the arms that won
+ * are not known yet.
+ *
+ * @param folder The folder of the study.
+ * @param prompt The prompt for the predictions (default: a question of the test).
+ * @returns The page; it is final when the study is finished.
+ * @throws {UserError} If a file of the study cannot be read, or the prompt cannot be encoded.
+ */
+export async function liveStudyPage(folder: string, prompt?: string): Promise<LivePage> {
+  if (!await isStudyFinished(folder)) {
+    const study = await readUnfinished(folder);
+    const record = { ...study, beliefs: undefined, ...await readRuns(folder, study) };
+    return { page: studyRecordPage(record), isFinal: false };
+  }
+  using device = await openDevice("wasm");
+  const study = await readStudy(folder);
+  const page = await studyPage({ folder, device, ...study, ...prompt !== undefined && { prompt } });
+  return { page, isFinal: true };
 }

@@ -118,8 +118,8 @@ export function showDifference(estimate: Estimate | undefined, digits = 3): stri
   return Number.isNaN(low) ? signed(mean) : `${signed(mean)} [${signed(low)}, ${signed(high)}]`;
 }
 
-/** `lr 0.001, beta 0.1`. */
-function showPoint(point: string): string {
+/** The settings of a point of a grid: `lr 0.001, beta 0.1`. */
+export function showPoint(point: string): string {
   return point.replaceAll("learningRate-", "lr ").replaceAll("-", " ").replaceAll(",", ", ");
 }
 
@@ -158,7 +158,8 @@ const comparisonColumns: readonly StudyColumn[] = [
     meaning: `number of seeds on which exact is higher than, equal to and lower than that of ` +
       BASELINE,
     group: "results",
-    cell: ({ arm, wins }) => arm === BASELINE || arm === BASE ? "" : wins.join("/"),
+    cell: ({ arm, wins, difference }) =>
+      arm === BASE || difference === undefined ? "" : wins.join("/"),
   },
 ];
 
@@ -171,7 +172,7 @@ const costColumns: readonly StudyColumn[] = [
   ].map((column, i): StudyColumn => ({
     ...column,
     group: "cost",
-    cell: ({ cost }) => (cost[i] ?? NaN).toFixed(0),
+    cell: ({ cost, means }) => means.size === 0 ? "" : (cost[i] ?? NaN).toFixed(0),
   })),
   {
     title: "settings",
@@ -316,18 +317,19 @@ export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
       `wrong answer is the chosen one. Verifiers, validation data and the test have no noise; ` +
       `mistaught is the exact match on the prompts whose training answers are wrong`,
     ]),
-    `exact match of the starting checkpoints on validation data: ${
-      list(perSeed(BASE, "validation/exact_match"))
-    }`,
+    ...[perSeed(BASE, "validation/exact_match")].flatMap((matches) =>
+      matches.length === 0
+        ? []
+        : [`exact match of the starting checkpoints on validation data: ${list(matches)}`]
+    ),
     ...rewarded.flatMap(({ name }) => {
       const own = measuresBySeed(results, name, measure);
-      if (own.size === 0) return [];
+      const difference = pairedDifference(own, against);
+      if (difference === undefined) return [];
       const wins = [...own].filter(([seed, value]) => value > (against.get(seed) ?? Infinity));
       const start = estimateOf(perSeed(BASE, measure));
       return [
-        `${name} ${where}: ${
-          showDifference(pairedDifference(own, against))
-        } over ${BASELINE}, higher ` +
+        `${name} ${where}: ${showDifference(difference)} over ${BASELINE}, higher ` +
         `on ${wins.length} of ${own.size} seeds (${BASE}: ${start.mean.toFixed(3)}; ` +
         `${name}: ${list([...own.values()])}; ${BASELINE}: ${list([...against.values()])})` +
         (early.size === 0

@@ -48,8 +48,16 @@ export interface TrialResult {
   readonly cost: Cost;
 }
 
-/** The places of a trial's run and of its measures in the folder of the study. */
-function placesOf({ arm, point, seed }: Trial) {
+/** What names a trial. */
+export type TrialName = Pick<Trial, "arm" | "point" | "seed">;
+
+/**
+ * The places of a trial in the folder of the study.
+ *
+ * @param trial The trial.
+ * @returns The folder of its run, and that of its measures with the name of the file in it.
+ */
+export function placesOf({ arm, point, seed }: TrialName) {
   const place = [arm, ...(point === "" ? [] : [point])].join("/");
   return { run: `runs/${place}/seed-${seed}`, measures: `measures/${place}`, file: `seed-${seed}` };
 }
@@ -64,7 +72,7 @@ function placesOf({ arm, point, seed }: Trial) {
  */
 export async function readTrialResult(
   folder: string,
-  trial: Trial,
+  trial: TrialName,
 ): Promise<TrialResult | undefined> {
   const { measures, file } = placesOf(trial);
   const path = `${folder}/${measures}/${file}.json`;

@@ -39,6 +39,7 @@ function warning(count: number): readonly string[] {
  * The outcome of a study in words.
  *
  * @param rows The rows of its table.
+ * @param isFinished Whether no more results are to come (default true).
  * @returns The sentences.
  *
  * @example
@@ -53,12 +54,16 @@ function warning(count: number): readonly string[] {
  * ]);
  * ```
  */
-export function verdictOf(rows: readonly StudyRow[]): readonly string[] {
+export function verdictOf(rows: readonly StudyRow[], isFinished = true): readonly string[] {
   const compared = rows.flatMap(({ arm, difference }) =>
     arm === BASE || arm === BASELINE || difference === undefined ? [] : [{ arm, difference }]
   ).toSorted((a, b) => b.difference.mean - a.difference.mean);
   if (compared.length === 0) {
-    return ["Further SFT is the only arm, so there is nothing that it could be compared with."];
+    return [
+      isFinished
+        ? "Further SFT is the only arm, so there is nothing that it could be compared with."
+        : "No arm can be compared with further SFT yet.",
+    ];
   }
   const standings = Map.groupBy(compared, ({ difference }) => standingOf(difference));
   const sentences = openings.flatMap(([standing, opening]) => {

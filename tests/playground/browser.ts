@@ -1,5 +1,5 @@
 /** Uses the playground in headless Chromium and prints what it saw, as JSON. */
-import { launch } from "./launch.ts";
+import { launch } from "../launch.ts";
 import { audit, curvesOf, stage, until, watch } from "./visit.ts";
 
 /** What was seen. */

@@ -11,7 +11,7 @@ import type { Page } from "npm:playwright-core@1.65.1";
 import { build } from "../../examples/playground/build.ts";
 import { pageHeaders } from "../../examples/playground/policy.ts";
 import { serve } from "../../examples/playground/serve.ts";
-import { launch } from "./launch.ts";
+import { launch } from "../launch.ts";
 
 const [command = "chromium", seconds = "10"] = Deno.args;
 

@@ -6,11 +6,10 @@ import {
   assertLess,
   assertStringIncludes,
 } from "@std/assert";
-import { fileURLToPath } from "node:url";
 import { build, finish, type Site } from "../../examples/playground/build.ts";
 import { pageHeaders } from "../../examples/playground/policy.ts";
 import { serve } from "../../examples/playground/serve.ts";
-import { findBrowser } from "../browser.ts";
+import { findBrowser, useBrowser } from "../browser.ts";
 import { model as modelOfHub } from "../cli/hub/models.ts";
 import { startHub } from "../cli/hub/server.ts";
 import type { Seen } from "./browser.ts";
@@ -30,20 +29,7 @@ async function compressedSize(file: string): Promise<number> {
 
 /** Runs a program that uses the page; gives what it saw. */
 async function visit<Seen>(program: string, args: readonly string[]): Promise<Seen> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--quiet", "--no-prompt", "--no-check", "--lock=deno.lock", "--frozen"],
-      ...["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--allow-net=127.0.0.1"],
-      ...[`--allow-run=${browser}`, `tests/playground/${program}`, ...args],
-    ],
-    cwd: fileURLToPath(new URL("../../", import.meta.url)),
-    // As playwright loads, it looks for Windows below Linux in a file that takes all permissions to
-    // read; with this variable, it does not.
-    env: { __IS_WSL_TEST__: "1", NO_COLOR: "1" },
-  }).output();
-  const [out = "", err = ""] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  assertEquals(code, 0, err);
-  return JSON.parse(out);
+  return JSON.parse(await useBrowser(`playground/${program}`, browser ?? "", args));
 }
 
 const urlOf = ({ addr }: Deno.HttpServer<Deno.NetAddr>) => `http://127.0.0.1:${addr.port}/`;

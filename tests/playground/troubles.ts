@@ -4,7 +4,7 @@
  */
 import type { Page } from "npm:playwright-core@1.65.1";
 import { softwareAdapter } from "../browser.ts";
-import { launch } from "./launch.ts";
+import { launch } from "../launch.ts";
 import { audit, curvesOf, stage, until, watch } from "./visit.ts";
 
 /** What was seen. */

@@ -1,6 +1,6 @@
 /** What the programs share that use the playground in a browser. */
-import axe from "npm:axe-core@4.14.1";
 import type { Page } from "npm:playwright-core@1.65.1";
+import { violationsOf } from "../violations.ts";
 
 /** How long anything may take, in milliseconds: it is only waited for where something is wrong. */
 export const PATIENCE = 300_000;
@@ -43,15 +43,9 @@ export async function until(page: Page, holds: () => Promise<boolean>): Promise<
 export const stage = (page: Page, name: string) =>
   page.waitForSelector(`.status[data-stage=${name}]`);
 
-/** The rules of axe-core that a page violates; run by the page's own script, not by eval. */
+/** The rules of accessibility that a view violates. */
 export async function audit(page: Page, view: string): Promise<readonly string[]> {
-  await page.evaluate(axe.source);
-  const found: readonly {
-    readonly id: string;
-    readonly nodes: readonly { readonly html: string }[];
-  }[] = await page.evaluate(`axe.run().then(({ violations }) => violations.map(({ id, nodes }) => ({
-      id, nodes: nodes.map(({ html }) => ({ html })) })))`);
-  return found.map(({ id, nodes }) => `${view}: ${id}: ${nodes[0]?.html ?? ""}`);
+  return (await violationsOf(page)).map((violation) => `${view}: ${violation}`);
 }
 
 /** What the curves say, without the one that is of time. */

@@ -164,6 +164,38 @@ Deno.test("labels of stages neither overlap nor are cut", () => {
     for (const b of labels.slice(i + 1)) assert(a.row !== b.row || a.right <= b.left + 0.1);
   }
   assertEquals(labels.map(({ row }) => (row - (labels[0]?.row ?? NaN)) / 16), [0, 1, 0, 0]);
+  // They stand above the axes, and the curve has the room that it has without them.
+  const heightOf = (drawing: string) => Number(/<svg [^>]*?height="(\d+)"/.exec(drawing)?.[1]);
+  assertEquals(heightOf(svg), heightOf(curves([{ name: "a", points }], axes)) + 32);
+  const [, top = ""] = /<path d="M[\d.]+ (\d+)V/.exec(
+    curves([{ name: "a", points }], { ...axes, width: 370, beginnings, hover: true }),
+  ) ?? [];
+  for (const { row } of labels) assert(row < Number(top), `${row} ${top}`);
+});
+
+Deno.test("values that differ by rounding errors are a straight line", () => {
+  const path = (ys: readonly number[]) =>
+    paths(curves([{ name: "a", points: ys.map((y, x) => ({ x, y })) }], axes), "line").at(-1);
+  assertEquals(path([3, 3 + 4e-16, 3 - 4e-16]), path([3, 3, 3]));
+  assert(path([3, 3 + 1e-7, 3]) !== path([3, 3, 3]));
+});
+
+Deno.test("the columns of values are one group for the keyboard, in each drawing of its own", () => {
+  const points = [{ x: 0, y: 1 }, { x: 9, y: 2 }];
+  const draw = (title: string, width: number) =>
+    curves([{ name: "a", points }], { ...axes, title, width, hover: true });
+  const svgs = [draw("<One>", 370), draw("<One>", 820), draw("Two", 370)];
+  const groups = svgs.map((
+    svg,
+  ) => [...new Set([...svg.matchAll(/type="radio" name="(.*?)"/g)].map(([, name]) => name))]);
+  assertEquals(groups, [["&lt;One&gt;, 370"], ["&lt;One&gt;, 820"], ["Two, 370"]]);
+  const [svg = ""] = svgs;
+  assertEquals([...svg.matchAll(/type="radio" name=".*?" aria-label="(.*?)"/g)].map(([, l]) => l), [
+    ...["step 0: a 1", "step 9: a 2"],
+  ]);
+  // An image has no parts for a screen reader; a drawing without columns is one.
+  assert(svg.includes(`role="group"`) && !svg.includes(`role="img"`));
+  assert(curves([{ name: "a", points }], axes).includes(`role="img"`));
 });
 
 Deno.test("the values under the pointer are those of a place that most curves have", () => {
@@ -182,8 +214,8 @@ Deno.test("the values under the pointer are those of a place that most curves ha
   assertEquals(columns.filter(([, , b]) => b !== undefined).map(([step]) => step), [
     ...["step 0", "step 50", "step 99"],
   ]);
-  const rects = [...svg.matchAll(/<g class="at"><rect x="([\d.]+)" y="24" width="([\d.]+)"/g)]
-    .map(([, x, width]) => [Number(x), Number(width)] as const);
+  const area = /<g class="at"><foreignObject x="([\d.]+)" y="24" width="([\d.]+)"/g;
+  const rects = [...svg.matchAll(area)].map(([, x, width]) => [Number(x), Number(width)] as const);
   // Together they are the whole width between the axes.
   assertEquals(rects[0]?.[0], 60);
   for (const [i, [x, width]] of rects.entries()) {

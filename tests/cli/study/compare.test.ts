@@ -174,8 +174,9 @@ inFolder("a plan that was changed is refused, whatever is wrong in it", async (f
     return (await assertRejects(() => readStudy(folder), UserError)).message;
   };
   const unfinished = `the study in ${folder} is not finished: resume it by`;
-  assertEquals(await told({}), `${unfinished} deno task compare`);
-  assertEquals(await told({ command: "mine" }), `${unfinished} mine`);
+  const watch = "or add --watch to see it as it is";
+  assertEquals(await told({}), `${unfinished} deno task compare, ${watch}`);
+  assertEquals(await told({ command: "mine" }), `${unfinished} mine, ${watch}`);
   for (
     const changed of [
       ...[{ arms: 1 }, { arms: [1] }, { arms: [{ settings: {} }] }, { arms: [{ name: "sft" }] }],

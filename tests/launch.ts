@@ -3,7 +3,7 @@
  * as it loads, for which the tests themselves have no permission.
  */
 import { type Browser, chromium } from "npm:playwright-core@1.65.1";
-import { quietly } from "../browser.ts";
+import { quietly } from "./browser.ts";
 
 /** The path of a command, which playwright wants. */
 async function pathOf(name: string): Promise<string> {
