@@ -38,7 +38,6 @@ import {
   readStudy,
   type SavedStudy,
   seedsOf,
-  type StudyPlan,
   type StudyResults,
 } from "./study.ts";
 import {

@@ -35,9 +35,9 @@ export interface Seen {
   readonly noModel: string;
   readonly model: string;
   readonly noRows: string;
-  /** The model's answer ends; the name and the base of the adapter that was downloaded. */
+  /** The model's answer ends; the name and the base of the adapter that was downloaded, and its zip. */
   readonly turns: number;
-  readonly adapter: readonly [string, string];
+  readonly adapter: readonly string[];
   /** The heading of the page from a host that sends no headers, without a network. */
   readonly offline: string;
   /** What is said of WebGPU where the browser has no adapter. */
@@ -149,7 +149,13 @@ const link = page.locator(".downloads a").first();
 await link.waitFor();
 const [download] = await Promise.all([page.waitForEvent("download"), link.click()]);
 const config = JSON.parse(await Deno.readTextFile(await download.path()));
-const adapter = [download.suggestedFilename(), config.base_model_name_or_path] as const;
+const [whole] = await Promise.all([
+  page.waitForEvent("download"),
+  page.locator(".downloads a").last().click(),
+]);
+const adapter = [
+  ...[download.suggestedFilename(), config.base_model_name_or_path, whole.suggestedFilename()],
+];
 violations.push(...await audit(page, "own"));
 
 // The same address again, and a wrong one.

@@ -8,6 +8,7 @@ import {
   type LanguageModel,
   readAdapter,
 } from "@unitune/models";
+import { unzipSync } from "npm:fflate@^0.8";
 import { model, params, tinyFolder, tokenizer } from "./tiny_folder.ts";
 import { firstTuning } from "../../examples/playground/own/tuning_table.ts";
 import type { OwnRequest, OwnTiding, Voice } from "../../examples/playground/own/protocol.ts";
@@ -66,6 +67,10 @@ async function greedy(own: LanguageModel, tree: unknown) {
   return tokenizer.decode(ids);
 }
 
+/** The files by their places in the archive. */
+const inFolder = (files: ReadonlyMap<string, Uint8Array>) =>
+  Object.fromEntries([...files].map(([name, bytes]) => [`adapter/${name}`, bytes]));
+
 const said = (tidings: readonly OwnTiding[]) =>
   tidings.flatMap((one) => one.kind === "said" ? [one.text] : []).join("");
 
@@ -94,10 +99,13 @@ Deno.test("a model is read, answers, learns pasted rows, and gives PEFT's files 
   const [notes] = heard.flatMap((one) => one.kind === "notes" ? [one.notes] : []);
   assertStringIncludes(notes?.join() ?? "", "3 examples to train on, 1 for validation");
 
-  const { files } = await told({ kind: "save", baseName: "own" }, "saved");
+  const { files, archive } = await told({ kind: "save", baseName: "own" }, "saved");
   assertEquals([...files.keys()], ["adapter_config.json", "adapter_model.safetensors"]);
   const config = JSON.parse(new TextDecoder().decode(files.get("adapter_config.json")));
   assertEquals([config.base_model_name_or_path, config.r, config.lora_alpha], ["own", 2, 4]);
+  assertEquals(unzipSync(archive), inFolder(files));
+  // The same files are the same bytes, whenever they are saved.
+  assertEquals((await told({ kind: "save", baseName: "own" }, "saved")).archive, archive);
   const adapter = await readAdapter(filesSource(files), { model, params });
   const before = heard.length;
   await told(speech("adapter"), "answered");

@@ -71,7 +71,7 @@ async function checkVisit(site: string, { files, firstLoad }: Site, model: strin
   assertStringIncludes(seen.model, "model: llama, ");
   assertEquals(seen.turns, 2);
   assertStringIncludes(seen.noRows, "the pasted text:2: the row has 3 cells");
-  assertEquals(seen.adapter, ["adapter_config.json", "model"]);
+  assertEquals(seen.adapter, ["adapter_config.json", "model", "adapter.zip"]);
 }
 
 /** The numbers in what curves say. */

@@ -67,7 +67,11 @@ export type OwnTiding =
   | { readonly kind: "points"; readonly points: readonly Point[] }
   /** The adapter is trained, or its training was ended. */
   | { readonly kind: "tuned"; readonly steps: number }
-  /** The adapter's files. */
-  | { readonly kind: "saved"; readonly files: ReadonlyMap<string, Uint8Array<ArrayBuffer>> }
+  /** The adapter's files, and all of them in one zip. */
+  | {
+    readonly kind: "saved";
+    readonly files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+    readonly archive: Uint8Array<ArrayBuffer>;
+  }
   /** Something was wrong: a sentence for the visitor. */
   | { readonly kind: "failed"; readonly during: OwnRequest["kind"]; readonly message: string };

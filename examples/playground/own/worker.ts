@@ -10,6 +10,7 @@ import {
 import { UserError } from "@unitune/training";
 import type { OpenDevice } from "../held_device.ts";
 import { sentenceOf } from "../lab/training.ts";
+import { archived } from "./archive.ts";
 import { speak } from "./chat.ts";
 import { chosenFiles, type OwnModel, readOwnModel } from "./checkpoint.ts";
 import { downloadModel } from "./hub.ts";
@@ -139,7 +140,7 @@ export function makeOwnWorker(
       case "save":
         return enqueue("save", async () => {
           const files = await encodeAdapter(trained(), { baseName: request.baseName });
-          tell({ kind: "saved", files });
+          tell({ kind: "saved", files, archive: archived(files) });
         });
       case "stop":
         for (const ending of pending) ending.abort();

@@ -322,7 +322,7 @@ function Tune({ session, controls }: OwnModelProps) {
       )}
       {downloads.length > 0 && (
         <p class="downloads">
-          The adapter, for <code>peft</code>:
+          The adapter, for <code>peft</code>, as files and as one:
           {downloads.map(({ name, url }) => (
             <>
               {" "}

@@ -112,7 +112,9 @@ function after(session: OwnSession, tiding: OwnTiding): OwnSession {
     case "saved":
       return {
         ...session,
-        downloads: [...tiding.files].map(([name, bytes]) => ({
+        downloads: [...tiding.files, ["adapter.zip", tiding.archive] as const].map((
+          [name, bytes],
+        ) => ({
           name,
           url: URL.createObjectURL(new Blob([bytes])),
         })),

@@ -11,6 +11,8 @@ import {
 } from "@std/assert";
 import { glossary, glossaryMarkdown, meaningOf } from "../../../cli/report/glossary.ts";
 import { arms, gridOf } from "../../../cli/study/arms.ts";
+import { readUnfinished } from "../../../cli/study/standing.ts";
+import type { TrialResult } from "../../../cli/study/trial.ts";
 import { otherThan } from "../../../cli/study/measures.ts";
 import { pairedDifference } from "../../../cli/study/statistics.ts";
 import { studyPlan } from "../../../cli/study/plan.ts";
@@ -354,13 +356,21 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
   const page = await Deno.readTextFile(`${folder}/whole/report.html`);
   assertEquals(requestsOf(page), []);
   assertStringIncludes(page, "<code>deno task compare --tiny</code>");
-  assertStringIncludes(page, "The prompt is <code>pick even 23-58</code>");
+  assertStringIncludes(page, `The prompt is <code dir="auto">pick even 23-58</code>`);
   assertRefused(
     await reported("--prompt", "pick 2€"),
     1,
     '--prompt: The character "€" (U+20AC) at position 6 is not in the vocabulary',
   );
   assertRefused(await reported("--prompt", "pick ".repeat(9)), 1, "shorten it by 16");
+
+  // Read as a study that is under way, it has the same results.
+  const { results: found, standing } = await readUnfinished(`${folder}/whole`);
+  const inOrder = (results: readonly TrialResult[]) =>
+    results.toSorted((a, b) => a.run < b.run ? -1 : 1);
+  assertEquals(found.chosen, { ...whole?.chosen });
+  assertEquals(inOrder(found.results), inOrder((whole ?? never()).results));
+  assertEquals(standing, { measured: found.results.length, most: countTrials(plan), begun: [] });
 
   // What is wrong in one of several processes ends the study, in words, and no other is left behind.
   const { measures: _, ...run } = (whole ?? never()).results.at(-1) ?? never();
