@@ -82,6 +82,30 @@ export const run: RunRecord = {
   ],
 };
 
+/** Metrics that some objectives have, on which pages have charts. */
+const names = [
+  ...["loss", "nll", "entropy", "mean_token_accuracy", "teacher_agreement", "reward", "reward_std"],
+  ...["kl", "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies"],
+  ...["rewards/right_steps", "rewards/wrong_steps", "logps/chosen", "logps/rejected"],
+  ...["completions/mean_length", "grad_norm", "learning_rate"],
+];
+
+/** Each of the metrics at a step, of which no two are equal. */
+const measured = (step: number, prefix = "") =>
+  Object.fromEntries(names.map((name, i) => [`${prefix}${name}`, short(noise(step + 7 * i) + i)]));
+
+/** A run of one stage that has logged every metric. */
+export const manyMetrics: RunRecord = {
+  ...run,
+  folder: "runs/all",
+  config: { ...run.config, settings: { objective: "dpo", steps: 3 } },
+  metrics: [0, 1, 2, 3].flatMap((step) => [
+    ...step === 0 ? [] : [{ step, ...measured(step) }],
+    ...step % 2 === 0 ? [{ step, split: "validation", ...measured(step, "eval_") }] : [],
+  ]),
+  samples: [],
+};
+
 /** The exact match of each arm by seed. */
 const matches: Readonly<Record<string, readonly number[]>> = {
   base: [0.25, 0.3, 0.2],
@@ -222,6 +246,7 @@ const drawingsPage = () =>
 export const pages: Readonly<Record<string, () => string>> = {
   run: () => runRecordPage(run),
   study: () => studyRecordPage(study),
+  metrics: () => runRecordPage(manyMetrics),
   drawings: drawingsPage,
 };
 
