@@ -33,7 +33,7 @@ const form = {
 
 /** A batch as a text: places, then length and size. */
 const batch = (own: readonly EncodedSequence[], places: readonly number[], padding: Padding) => {
-  assertEquals(own.map(({ ids }) => ids[0]), places);
+  assertEquals(own.map(({ ids }) => ids[0]), [...places]);
   assertEquals(padding.padding, 9);
   const vocabulary = padding.vocabulary === undefined ? "" : ` of ${padding.vocabulary}`;
   return `${places.join(" ")} in ${padding.length} x ${padding.size}${vocabulary}`;
