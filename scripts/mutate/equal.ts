@@ -373,6 +373,10 @@ const ways = "it chooses between ways to multiply that give the same products";
 const waiting = "threads that wait go on when they are woken, however long they looked before";
 const sharing = "a loop has the same rounds, however many threads share them";
 const kept = "what is not kept for another time is made anew";
+const pieces = "what is read, written or told in pieces of any size is the same";
+const looks = "what is waited for is seen, however often somebody looks";
+const sooner = "data that does not fit is refused, sooner or later";
+const patience = "what does not come is given up, sooner or later";
 
 /** The constants whose values decide how long results take, never what they are. */
 export const tuned: readonly Tuning[] = [
@@ -460,8 +464,51 @@ export const tuned: readonly Tuning[] = [
     because: "it decides how often progress is told, and nothing else",
   },
   {
-    file: "cli/data/memory.ts",
-    inside: "TELLING",
-    because: "data that does not fit is refused, sooner or later",
+    file: "training/data/tasks.ts",
+    inside: "STRIDE",
+    because: "it decides how often progress is told",
+  },
+  ...([
+    ["cli/files/write.ts", "PIECE"],
+    ["cli/run/located.ts", "PIECE"],
+    ["cli/data/row_summary.ts", "PIECE"],
+    ["cli/data/tables/record_file.ts", "PIECE"],
+    ["cli/data/readers/bytes.ts", "CHUNK"],
+    ["training/data/table_store.ts", "BLOCK"],
+    ["training/collective/collective.ts", "BUCKET_BYTES"],
+  ] as const).map(([file, inside]) => ({ file, inside, because: pieces })),
+  ...([
+    ["cli/hub/blob.ts", "LOOK_EVERY"],
+    ["cli/study/borrowed_hands.ts", "BETWEEN"],
+    ["cli/rewards/watchdog.ts", "LOOK_MS"],
+    ["training/event_loop.ts", "TURN_MS"],
+  ] as const).map(([file, inside]) => ({ file, inside, because: looks })),
+  ...([
+    ["cli/data/memory.ts", "TELLING"],
+    ["training/data/material.ts", "ENCODING_BYTES"],
+    ["training/data/task_material.ts", "EXAMPLE_BYTES"],
+    ["training/data/task_material.ts", "ENCODING_LATER"],
+    ["training/data/task_material.ts", "SHARE"],
+  ] as const).map(([file, inside]) => ({ file, inside, because: sooner })),
+  ...([
+    ["cli/hub/download.ts", "PATIENCE"],
+    ["cli/data/readers/parquet.ts", "PATIENCE"],
+    ["cli/rewards/code.ts", "START_SECONDS"],
+    ["cli/run/mpi_command.ts", "PATIENCE"],
+  ] as const).map(([file, inside]) => ({ file, inside, because: patience })),
+  {
+    file: "cli/run/pace.ts",
+    inside: "MEASURED",
+    because: "a pace is measured in any time; the longer, the less other work shows in it",
+  },
+  {
+    file: "cli/commands/sample.ts",
+    inside: "AT_ONCE",
+    because: "an answer follows from its seed and its number, however many grow at once",
+  },
+  {
+    file: "training/data/records.ts",
+    inside: "FIRST_BYTES",
+    because: "a buffer without room grows",
   },
 ];

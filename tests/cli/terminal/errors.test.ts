@@ -23,6 +23,9 @@ Deno.test("a defect keeps its stack and its causes' and exits with 70", () => {
   assertStringIncludes(message, "errors.test.ts");
   assertStringIncludes(message, "caused by TypeError: inner");
   assertEquals(failureOf("thrown text").exitCode, 70);
+  const said = (length: number) => failureOf("x".repeat(length)).message;
+  assertEquals(said(20_000), `unexpected error (a defect of the program): ${"x".repeat(20_000)}`);
+  assertStringIncludes(said(20_001), "(1 characters left out)");
 });
 
 const endings: [string, number, string][] = [
