@@ -1,9 +1,9 @@
 /** Evaluation of expressions outside `compile`: by the same compiler, when they are read. */
-import type { Buffer, Device, Operand, Program } from "./backend/device.ts";
+import type { Buffer, Device, ElementRange, Operand, Program } from "./backend/device.ts";
 import { defaultDevice } from "./devices.ts";
 import type { TypedArray } from "./dtype.ts";
 import { showGraph } from "./graph.ts";
-import { showShape } from "./shape.ts";
+import { showShape, sizeOf } from "./shape.ts";
 import { simplify } from "./simplify.ts";
 import { type Traced, traceGraph } from "./trace.ts";
 import type { Tensor } from "./value.ts";
@@ -116,11 +116,19 @@ export function materialise(tensors: readonly Tensor[], device?: Device): void {
   });
 }
 
-/** The elements of a tensor, evaluated now if they were not yet. */
-export async function readElements(tensor: Tensor): Promise<TypedArray> {
+/** The elements of a tensor, or those of a range, evaluated now if they were not yet. */
+export async function readElements(tensor: Tensor, range?: ElementRange): Promise<TypedArray> {
+  const size = sizeOf(tensor.shape);
+  const { begin, end } = range ?? { begin: 0, end: size };
+  if (![begin, end].every(Number.isInteger) || begin < 0 || end < begin || size < end) {
+    throw new RangeError(
+      `data: the range from ${begin} to ${end} is not within the ${size} elements of a tensor of ` +
+        `shape ${showShape(tensor.shape)}`,
+    );
+  }
   materialise([tensor]);
   const { value } = tensor.cell;
-  if (value.kind === "host") return value.data.slice();
-  if (value.kind === "device") return await value.buffer.read();
+  if (value.kind === "host") return value.data.slice(begin, end);
+  if (value.kind === "device") return await value.buffer.read({ begin, end });
   throw new Error(unreadable(tensor));
 }

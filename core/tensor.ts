@@ -82,7 +82,7 @@ export function makeTensor(
     cell,
     traced,
     differentiated,
-    data: () => readElements(tensor),
+    data: (range) => readElements(tensor, range),
     async item() {
       const [element] = sizeOf(shape) === 1 ? await readElements(tensor) : [];
       if (element === undefined) {

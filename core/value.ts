@@ -2,7 +2,7 @@
  * A tensor: a shape, an element type, and a cell with its value, which is either elements or
  * an expression over the table of primitives.
  */
-import type { Buffer, Device } from "./backend/device.ts";
+import type { Buffer, Device, ElementRange } from "./backend/device.ts";
 import type { TypedArray } from "./dtype.ts";
 import type { Abstract, PrimitiveName, PrimitiveParameters, Results } from "./primitives.ts";
 
@@ -69,8 +69,11 @@ export interface Tensor extends Abstract {
   readonly traced: boolean;
   /** True if a derivative is being taken through the value, so that compiled functions inline. */
   readonly differentiated: boolean;
-  /** The elements in row-major order, evaluated now if they were not yet. */
-  data(): Promise<TypedArray>;
+  /**
+   * Copies the elements in row-major order, evaluated now if they were not yet; or those of a range, so
+   * that a large tensor is read in pieces.
+   */
+  data(range?: ElementRange): Promise<TypedArray>;
   /** The element of a tensor of one element. */
   item(): Promise<number>;
   /** Gives the device's storage back; the tensor cannot be read afterwards. */

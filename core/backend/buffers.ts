@@ -1,6 +1,6 @@
 /** Buffers of a device: their owner, and the place of their elements. */
 import type { DType, TypedArray } from "../dtype.ts";
-import type { Buffer } from "./device.ts";
+import type { Buffer, ElementRange } from "./device.ts";
 
 /** The place of elements: a backend's storage or, for small buffers, possibly the host. */
 export type Elements<S> =
@@ -9,8 +9,8 @@ export type Elements<S> =
 
 /** Storage of a backend, as far as it is read and given back. */
 export interface Readable<S> {
-  /** Copies elements from the start of storage to the host. */
-  read(storage: S, dtype: DType, size: number): Promise<TypedArray>;
+  /** Copies the elements of a range to the host; element 0 stands at the start of storage. */
+  read(storage: S, dtype: DType, range: ElementRange): Promise<TypedArray>;
   /** Gives storage back; absent where the host's garbage collector does. */
   free?(storage: S): void;
 }
@@ -56,11 +56,11 @@ export function makeBuffers<S>(owner: Readable<S>): Buffers<S> {
         dtype,
         size,
         isHeld: elements.kind === "storage" && owner.free !== undefined,
-        async read() {
+        async read({ begin, end } = { begin: 0, end: size }) {
           const { elements } = own(buffer);
           return elements.kind === "host"
-            ? elements.data.slice()
-            : await owner.read(elements.storage, dtype, size);
+            ? elements.data.slice(begin, end)
+            : await owner.read(elements.storage, dtype, { begin, end });
         },
         dispose() {
           const { elements } = buffer;

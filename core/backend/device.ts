@@ -2,6 +2,14 @@
 import type { DType, TypedArray } from "../dtype.ts";
 import type { Graph } from "../graph.ts";
 
+/** Consecutive elements of a tensor, in row-major order: from `begin` to before `end`. */
+export interface ElementRange {
+  /** The first element. */
+  readonly begin: number;
+  /** The element after the last one. */
+  readonly end: number;
+}
+
 /** Elements stored on a device. Only the device that made a buffer can use it. */
 export interface Buffer {
   /** The element type. */
@@ -13,8 +21,8 @@ export interface Buffer {
    * see.
    */
   readonly isHeld: boolean;
-  /** Copies the elements to the host. */
-  read(): Promise<TypedArray>;
+  /** Copies the elements to the host, or those of a range within them. */
+  read(range?: ElementRange): Promise<TypedArray>;
   /** Gives the storage back, unless a program has consumed it; the buffer is not used again. */
   dispose(): void;
 }

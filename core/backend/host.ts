@@ -294,7 +294,7 @@ function makeProgram<S>(
  *   name: "idle",
  *   allocate: (bytes) => new Float32Array(bytes / 4),
  *   write: (storage, data) => storage.set(data),
- *   read: (storage, _, size) => Promise.resolve(storage.slice(0, size)),
+ *   read: (storage, _, { begin, end }) => Promise.resolve(storage.slice(begin, end)),
  *   emit: ({ kernels }, { small }) => ({
  *     ...{ kernels: kernels.length, codeBytes: 0, threads: 1 },
  *     run: () => small.map(({ size }) => ({ kind: "host", data: new Float32Array(size) })),

@@ -442,7 +442,9 @@ export interface ReferenceDevice extends Device {
  * @returns A device of its own.
  */
 export function reference(): ReferenceDevice {
-  const buffers = makeBuffers<TypedArray>({ read: (data) => Promise.resolve(data.slice()) });
+  const buffers = makeBuffers<TypedArray>({
+    read: (data, _, { begin, end }) => Promise.resolve(data.slice(begin, end)),
+  });
   const over = (data: TypedArray, dtype: DType) =>
     buffers.over({ kind: "storage", storage: data }, dtype, data.length);
   const elementsOf = (operand: Operand): TypedArray => {

@@ -5,12 +5,13 @@ import {
   exactType,
   rawByteLength,
   type RawDType,
+  sizeOf,
   type Tensor,
   toRawTensor,
 } from "@unitune/core";
 import type { StreamedContent } from "./file_content.ts";
 
-/** Elements that are converted at once. */
+/** Elements that are read and converted at once. */
 const PIECE = 1 << 20;
 
 /** How tensors are written. */
@@ -27,8 +28,8 @@ export function storedType({ dtype: own, shape }: Tensor, dtype: RawDType = exac
 }
 
 /**
- * Tensors as a safetensors file. Each is read from its device when its turn comes, so that the host
- * holds one at a time; those that are expressions are computed before the first.
+ * Tensors as a safetensors file. Each is read from its device in pieces when its turn comes, so that
+ * the host holds one piece at a time; those that are expressions are computed before the first.
  *
  * @param tensors The tensors by name, in the order in which they are written.
  * @param options The element type in the file, and free text.
@@ -55,9 +56,9 @@ export function tensorFile(
 
 /** The bytes of a tensor's elements, some at a time. */
 async function* elementPieces(leaf: Tensor, dtype: RawDType | undefined) {
-  const data = await leaf.data();
-  for (let from = 0; from < data.length; from += PIECE) {
-    const part = data.subarray(from, from + PIECE);
-    yield toRawTensor({ dtype: leaf.dtype, shape: [part.length], data: part }, dtype).data;
+  const size = sizeOf(leaf.shape);
+  for (let begin = 0; begin < size; begin += PIECE) {
+    const data = await leaf.data({ begin, end: Math.min(size, begin + PIECE) });
+    yield toRawTensor({ dtype: leaf.dtype, shape: [data.length], data }, dtype).data;
   }
 }

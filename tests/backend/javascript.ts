@@ -411,7 +411,8 @@ export function javascript(): Device {
     allocate: (bytes) => new ArrayBuffer(bytes),
     write: (memory, data) =>
       new Uint8Array(memory).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
-    read: (memory, dtype, size) => Promise.resolve(viewOver[dtype](memory, 0, size).slice()),
+    read: (memory, dtype, { begin, end }) =>
+      Promise.resolve(viewOver[dtype](memory, 0, end).slice(begin)),
     emit: emitProgram,
   });
   return { ...host, profile: () => Promise.resolve(undefined), [Symbol.dispose]() {} };

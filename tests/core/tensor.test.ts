@@ -11,6 +11,8 @@ import {
   zeros,
 } from "@unitune/core";
 import fc from "fast-check";
+import { javascript } from "../backend/javascript.ts";
+import { wrongParts } from "./parts.ts";
 import { arbitraryNaive, arbitraryShape, type Naive, toTensor } from "./naive.ts";
 
 /** Elements as nested arrays. */
@@ -56,6 +58,22 @@ Deno.test("a tensor does not change with what it was made of, nor with what is r
     (await x.data()).fill(7);
     assertEquals(await x.data(), new Float32Array([1, 2]));
     source.set([1, 2]);
+  }
+});
+
+Deno.test("a part of a tensor is read as the whole has it", async () => {
+  for (const device of [wasm({ threads: 1 }), reference(), javascript()]) {
+    assertEquals(await wrongParts(device), []);
+  }
+  const x = tensor([[1, 2], [3, 4]]);
+  assertEquals(await x.data({ begin: 1, end: 3 }), new Float32Array([2, 3]));
+  assertEquals(await add(x, 1).data({ begin: 3, end: 4 }), new Float32Array([5]));
+  for (const [begin, end] of [[-1, 1], [2, 1], [0, 5], [0.5, 1], [0, NaN]] as const) {
+    await assertRejects(
+      () => x.data({ begin, end }),
+      RangeError,
+      `data: the range from ${begin} to ${end} is not within the 4 elements of a tensor of shape [2, 2]`,
+    );
   }
 });
 

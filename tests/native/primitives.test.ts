@@ -4,6 +4,7 @@ import type { Tensor } from "@unitune/core";
 import fc from "fast-check";
 import { gradientOf, sloped } from "../core/gradient_cases.ts";
 import { wrongAttention, wrongLogits } from "../core/infinite_logits.ts";
+import { wrongParts } from "../core/parts.ts";
 import { cases } from "../core/primitives_table.ts";
 import { arbitraryProgram, inputsOf, runProgram } from "../core/programs.ts";
 import { specials, wrongRows } from "../core/special_values.ts";
@@ -42,6 +43,10 @@ for (const entry of specials) {
 testOnNative("infinite logits and scores are PyTorch's and the reference's", async (device) => {
   assertEquals(await wrongLogits(device), []);
   assertEquals(await wrongAttention(device), []);
+});
+
+testOnNative("a part of a tensor is read as the whole has it", async (device) => {
+  assertEquals(await wrongParts(device), []);
 });
 
 testOnNative("random programs are the same as C as on the reference", async (device) => {

@@ -27,6 +27,7 @@ import {
 // Not public: the error of a program that is too large, and the limits of a device.
 import { WebGpuLimitError } from "../../core/backends/webgpu/errors.ts";
 import { limitsWithin } from "../../core/backends/webgpu/limits.ts";
+import { wrongParts } from "../core/parts.ts";
 import { cases } from "../core/primitives_table.ts";
 import { testOnWebGpu } from "./adapter.ts";
 import { bitsOn } from "./compare.ts";
@@ -52,6 +53,11 @@ testOnWebGpu("primitives have the same bits on tensors in pieces", async (ample)
       assertEquals(await bitsOn(small, f, inputs), expected, `${primitive} ${entry.name}`);
     }
   }
+});
+
+testOnWebGpu("a part of a tensor is read as the whole has it, in pieces or not", async (ample) => {
+  using small = await webgpu({ limits: piecesOf(64) });
+  for (const device of [ample, small]) assertEquals(await wrongParts(device), []);
 });
 
 type Named = Readonly<

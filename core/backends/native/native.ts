@@ -5,7 +5,7 @@
 import type { Device, KernelTime } from "../../backend/device.ts";
 import { type Backend, type Code, makeHost } from "../../backend/host.ts";
 import { makeWorkspace } from "../../backend/workspace.ts";
-import { allocate, type DType, type TypedArray } from "../../dtype.ts";
+import { allocate, bytesPerElement, type DType, type TypedArray } from "../../dtype.ts";
 import { groupBy } from "../../groups.ts";
 import { describeKernel } from "../../lowering/describe.ts";
 import { expand } from "../../lowering/elementary/expand.ts";
@@ -246,7 +246,10 @@ export function native(options: NativeOptions = {}): NativeDevice {
     allocate: take,
     free: runtime.native_free,
     write: (address, data) => runtime.native_copy_in(address, data, BigInt(data.byteLength)),
-    read: (address, dtype, size) => Promise.resolve(read(address, dtype, size)),
+    read: (address, dtype, { begin, end }) => {
+      const first = address + BigInt(begin * bytesPerElement[dtype]);
+      return Promise.resolve(read(first, dtype, end - begin));
+    },
   };
   return {
     ...makeHost(backend),

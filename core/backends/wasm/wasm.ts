@@ -2,7 +2,7 @@
 import type { Device, KernelTime } from "../../backend/device.ts";
 import { type Backend, type Code as Emitted, makeHost } from "../../backend/host.ts";
 import { makeWorkspace } from "../../backend/workspace.ts";
-import { allocate, type DType, type TypedArray } from "../../dtype.ts";
+import { allocate, bytesPerElement, type DType, type TypedArray } from "../../dtype.ts";
 import type { Graph } from "../../graph.ts";
 import { groupBy } from "../../groups.ts";
 import { describeKernel } from "../../lowering/describe.ts";
@@ -370,7 +370,10 @@ export function wasmOn(
     },
     free: heap.free,
     write: (address, data) => copyIn(heap.memory, address, data),
-    read: (address, dtype, size) => Promise.resolve(copyOut(heap.memory, dtype, address, size)),
+    read: (address, dtype, { begin, end }) => {
+      const first = address + begin * bytesPerElement[dtype];
+      return Promise.resolve(copyOut(heap.memory, dtype, first, end - begin));
+    },
     scratchBytes: (lowered) => scratchBytes(lowered) * threads,
     prepare: (bytes) => heap.prepare(bytes, "the results of a program"),
   };

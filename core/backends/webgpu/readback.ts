@@ -16,8 +16,11 @@ interface Waiting {
 
 /** Reads storage. */
 export interface Readback {
-  /** The bytes that stand in a storage after everything that was submitted before. */
-  read(storage: Storage, bytes: number): Promise<ArrayBuffer>;
+  /**
+   * The bytes from `begin` to before `end` of a storage, both multiples of 4, after everything that was
+   * submitted before.
+   */
+  read(storage: Storage, begin: number, end: number): Promise<ArrayBuffer>;
   /** Submits the copies that wait: to be done before anything writes or releases storage. */
   flush(): void;
 }
@@ -86,12 +89,13 @@ export function makeReadback(
 
   return {
     flush,
-    async read(storage, bytes) {
-      let left = bytes;
-      const reading = storage.flatMap((piece) => {
-        const own = Math.min(left, piece.bytes);
-        left -= own;
-        return own === 0 ? [] : [readPiece(piece, own)];
+    async read(storage, begin, end) {
+      let start = 0;
+      const reading = storage.flatMap(({ lease, offset, bytes }) => {
+        const from = Math.max(0, begin - start);
+        const to = Math.min(bytes, end - start);
+        start += bytes;
+        return from < to ? [readPiece({ lease, offset: offset + from, bytes }, to - from)] : [];
       });
       return joined(await Promise.all(reading));
     },

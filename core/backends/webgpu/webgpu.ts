@@ -238,14 +238,18 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice>
         device.queue.writeBuffer(lease.gpu, whole.byteLength, last);
       });
     },
-    async read(storage, dtype, size) {
+    async read(storage, dtype, range) {
       throwIfFailed();
       try {
-        const bytes = size * bytesPerElement[dtype];
-        const words = await readback.read(storage, Math.ceil(bytes / 4) * 4);
+        const width = bytesPerElement[dtype];
+        const [begin, end] = [width * range.begin, width * range.end];
+        // Whole words are copied.
+        const start = begin - begin % 4;
+        const words = await readback.read(storage, start, Math.ceil(end / 4) * 4);
         await health.settled();
         throwIfFailed();
-        return elementsOf(words.byteLength === bytes ? words : words.slice(0, bytes), dtype);
+        const isWhole = words.byteLength === end - begin;
+        return elementsOf(isWhole ? words : words.slice(begin - start, end - start), dtype);
       } catch (error) {
         await explained();
         // Only a device that failed does not map memory.
