@@ -17,6 +17,7 @@ import {
 } from "@unitune/models";
 import {
   type BaseModel,
+  looksBack,
   type Models,
   type TrainSettings,
   UserError,
@@ -82,8 +83,10 @@ export async function readStart(
     mayGrow: settings.growEmbeddings,
     isOutline,
     ...template && { template },
-    // A frozen model stays on the device, which all programs of the run share, as it is on the disk.
-    ...isFrozen && { device, keepsStorage: true },
+    // On the device a model is trained where it is, if nothing looks back at it, and a frozen one stays
+    // as it is on the disk, for all programs of the run.
+    ...(isFrozen || !looksBack(settings)) && { device },
+    ...isFrozen && { keepsStorage: true },
     ...weights && { weights },
     ...options.tell && { tell: options.tell },
   });

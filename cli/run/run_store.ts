@@ -85,8 +85,12 @@ function storedIn(run: CheckpointRun, saved: SavedCheckpoint): StoredCheckpoint 
   return {
     step: saved.position.step,
     cost: saved.position.cost,
-    models: () => readModels(saved, run.model, { architectures: run.architectures }),
-    state: (like, isWanted) => readState(saved, like, isWanted),
+    models: ({ isOutline = false } = {}) =>
+      readModels(saved, run.model, {
+        architectures: run.architectures,
+        isPolicyOutline: isOutline,
+      }),
+    state: (like, options) => readState(saved, like, options),
   };
 }
 

@@ -15,6 +15,7 @@ import {
   type StorageDType,
   tensor,
   type TensorData,
+  uploaded,
 } from "@unitune/core";
 import {
   adapterCard,
@@ -49,6 +50,7 @@ import {
   longestRow,
   type Models,
   type StageData,
+  type StateOptions,
   type Teacher,
   type TrainSettings,
   UserError,
@@ -177,24 +179,25 @@ function adapterBase(base: BaseRecord | undefined): BaseName {
 }
 
 /**
- * Reads the state of the learner from a checkpoint.
+ * Reads the state of the learner from a checkpoint, tensor by tensor.
  *
  * @param checkpoint The checkpoint.
  * @param like A state of the same learner.
- * @param isWanted Whether a tensor is kept, by its path; an outline stands for each other one
- * (default: all are).
+ * @param options The tensors that are wanted, outlines stand for the others; and the device to put them
+ * on (default: the host).
  * @returns The state.
  * @throws {UserError} If the file is missing, corrupt, or of another model or optimizer.
  */
 export async function readState<S>(
   checkpoint: SavedCheckpoint,
   like: S,
-  isWanted: (path: string) => boolean = () => true,
+  { isWanted = () => true, device }: StateOptions = {},
 ): Promise<S> {
   const path = `${checkpoint.path}/${TRAINING}`;
-  // Read tensor by tensor, so what is not wanted takes no memory.
-  const place = (data: TensorData, name: string) =>
-    isWanted(name) ? tensor(data.data, data) : outline(data);
+  const place = (data: TensorData, name: string) => {
+    if (!isWanted(name)) return outline(data);
+    return device === undefined ? tensor(data.data, data) : uploaded(data, device);
+  };
   return await reading(
     path,
     () => readTreeFile(like, checkpointSource(checkpoint), TRAINING, place),
@@ -235,6 +238,8 @@ export interface ReadOptions {
   readonly model?: string;
   /** Whether no weights are read: the parameters of whole models are outlines (default: no). */
   readonly isOutline?: boolean;
+  /** Whether those of the policy alone are (default: no). */
+  readonly isPolicyOutline?: boolean;
   /** The type of that model's weights (default: that of its files). */
   readonly weights?: "f32" | StorageDType;
 }
@@ -328,7 +333,12 @@ async function readWithModel(
 ): Promise<Pick<TrainedBase, "model" | "models" | "settings">> {
   const rows = options.architectures ?? architectures;
   const frozen = await frozenOf(checkpoint, options, expected);
-  const { params: policy, model, settings } = await readModel(checkpoint, options, frozen);
+  const { isOutline = false, isPolicyOutline = false } = options;
+  const { params: policy, model, settings } = await readModel(
+    checkpoint,
+    { ...options, isOutline: isOutline || isPolicyOutline },
+    frozen,
+  );
   if (expected !== undefined && kindOf(model, rows) !== kindOf(expected, rows)) {
     throw new UserError(
       `${checkpoint.path} holds a model of other sizes than the run: ${

@@ -106,6 +106,18 @@ Deno.test("plan of a step: of outlines it is that of weights, and nothing is com
   }
 });
 
+Deno.test("a stage that owns the policy of its start trains those tensors, and makes no copy", async () => {
+  const stage = await stageOf({ objective: "sft" });
+  for (const ownsStart of [false, true]) {
+    using device = wasm({ threads: 1 });
+    const start = { policy: uploadTree(await hostTree(stage.start.policy), device) };
+    using learner = await createLearner({ ...stage, start, device, ownsStart });
+    const trained = new Set(leavesOf(learner.init()));
+    const leaves = leavesOf(start.policy);
+    assertEquals(leaves.map((leaf) => trained.has(leaf)), leaves.map(() => ownsStart));
+  }
+});
+
 Deno.test("plan of a step: processes share out the state of the optimizer, and nothing else", async () => {
   using device = wasm({ threads: 1 });
   const stage = await stageOf({ objective: "sft", layers: 1 });

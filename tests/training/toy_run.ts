@@ -7,6 +7,7 @@ import {
   mapTree,
   mean,
   mul,
+  outline,
   type Tensor,
   tensor,
   wasm,
@@ -67,6 +68,7 @@ export function toyLearner({ policy }: Models, options: ToyOptions = {}): Learne
       const params = mapTree(policy, (leaf) => add(leaf, 0));
       return evaluate({ params, moment: tensor(0) }, device);
     },
+    like: () => mapTree({ params: policy, moment: tensor(0) }, outline),
     step({ params, moment }, index) {
       before(index);
       const next = add(mul(moment, 0.5), index);

@@ -7,6 +7,7 @@ import {
   DivergedError,
   type MemoryStore,
   memoryStore,
+  type StagePlan,
   type Store,
   train,
   type TrainingEvent,
@@ -89,6 +90,27 @@ Deno.test("a run gives up the policy of its start if it may, and no stage looks 
   assertEquals(await isThere(false, {}), true);
   assertEquals(await isThere(true, { ownsStart: true }), true);
   assertEquals(await isThere(false, { ownsStart: true }), false);
+});
+
+Deno.test("a stage that goes on reads the policy of its start as outlines, unless it looks back", async () => {
+  const seen = async (looksBack: boolean) => {
+    const store = memoryStore();
+    const kinds: string[] = [];
+    const stage = toyStage(4, { looksBack });
+    const watched: StagePlan = {
+      ...stage,
+      learner: (start, ownsStart) => {
+        kinds.push(...new Set(leavesOf(start.policy).map(({ cell }) => cell.value.kind)));
+        return stage.learner(start, ownsStart);
+      },
+    };
+    const plan = toyPlan([watched], { store, saveSteps: 2 });
+    for await (const event of train(plan)) if (event.kind === "saved" && event.step === 2) break;
+    await Array.fromAsync(train(plan));
+    return kinds;
+  };
+  assertEquals(await seen(false), ["host", "outline"]);
+  assertEquals(await seen(true), ["host", "host"]);
 });
 
 Deno.test("costs add up, those of a stage's preparation with its first step", async () => {

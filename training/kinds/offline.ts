@@ -193,14 +193,14 @@ interface Batching<Row, B, E> {
 
 /** A learner whose objective reads the batches. */
 function learnerOn<Row, B, E>(
-  { settings, stage, device, collective, evaluation, isOutline = false }: LearnerPlan,
+  { settings, stage, device, collective, evaluation, ownsStart, isOutline = false }: LearnerPlan,
   { trainee }: StageParts,
   asking: StageObjective<B>,
   { aside = [], cost = noCost, notes = [] }: StageRows<Row>,
   { feed, batchesAside }: Batching<Row, B, E>,
 ): Promise<Learner> {
   const own = { settings, stage, device, collective, isOutline, evaluation };
-  const parts = { ...own, trainee, asking };
+  const parts = { ...own, trainee, asking, ...ownsStart !== undefined && { ownsStart } };
   return learnerOf({
     ...parts,
     feed: { ...feed, setUp: cost, notes },

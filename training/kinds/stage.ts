@@ -80,7 +80,7 @@ export interface LearnerPlan {
   readonly model: LanguageModel;
   /** Its tokenizer. */
   readonly tokenizer: Tokenizer;
-  /** The models before the stage. They stay as they are. */
+  /** The models before the stage. They stay as they are, unless the stage owns the policy. */
   readonly start: Models;
   /** The device to compute on. */
   readonly device: Device;
@@ -88,6 +88,11 @@ export interface LearnerPlan {
   readonly collective: Collective;
   /** Whether only the plan of a step is wanted, for which no model needs weights (default: no). */
   readonly isOutline?: boolean;
+  /**
+   * Whether nobody else needs the policy before the stage, so that its tensors themselves may be trained
+   * (default: they stay as they are).
+   */
+  readonly ownsStart?: boolean;
   /** The memory of the run's evaluations. */
   readonly evaluation: EvaluationMemory;
 }

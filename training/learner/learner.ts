@@ -56,11 +56,8 @@ export interface Learner<S = unknown> extends Disposable {
   epoch(steps: number): number;
   /** The state before the first step. It exists once, since the first step consumes it. */
   init(): S;
-  /**
-   * A state of outlines, after whose likeness a saved one is read (default: that of `init`, which
-   * takes memory).
-   */
-  like?(): S;
+  /** A state of outlines, after whose likeness a saved one is read. */
+  like(): S;
   /** How processes share out the state (default: each has all of it). */
   readonly shared?: SharedState<S>;
   /** Carries out the step `index` of the stage, from 0. It consumes the state. */

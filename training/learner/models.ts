@@ -65,13 +65,18 @@ export async function copyTree<T>(tree: T): Promise<T> {
 
 /**
  * The same tree with its elements on the host. Tensors that have theirs there stay as they are, and
- * share them: who gives one of them away takes it from both trees.
+ * share them: who gives one of them away takes it from both trees. So do outlines, and tensors on a
+ * device that may keep them.
  *
  * @param tree Nested records and arrays of tensors.
+ * @param keeper The device that keeps its tensors (default: none does).
  * @returns The same values.
  */
-export async function hostTree<T>(tree: T): Promise<T> {
-  return await withElements(tree, ({ cell }) => cell.value.kind !== "host");
+export async function hostTree<T>(tree: T, keeper?: Device): Promise<T> {
+  return await withElements(tree, ({ cell: { value } }) => {
+    if (value.kind === "device") return value.device !== keeper;
+    return value.kind !== "host" && value.kind !== "outline";
+  });
 }
 
 /**
@@ -162,13 +167,14 @@ export async function copyModels(models: Models): Promise<Models> {
 }
 
 /**
- * Models with their elements on the host, where tensors stay that are there.
+ * Models with their elements on the host, as {@linkcode hostTree} has them.
  *
  * @param models The models, which nobody gives away.
+ * @param keeper The device that keeps its tensors (default: none does).
  * @returns The same values.
  */
-export async function hostModels(models: Models): Promise<Models> {
-  return await mapModels(models, hostTree);
+export async function hostModels(models: Models, keeper?: Device): Promise<Models> {
+  return await mapModels(models, (tree) => hostTree(tree, keeper));
 }
 
 /** Models with other tensors, whose values a function gives tree by tree. */

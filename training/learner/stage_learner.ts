@@ -12,6 +12,7 @@ import {
   inFloats,
   key,
   leafPaths,
+  leavesOf,
   mapTree,
   onDevice,
   outline,
@@ -82,6 +83,11 @@ export interface LearnerParts<B, E> {
   readonly held?: unknown;
   /** Whether only the plan of a step is wanted, for which no tensor needs elements (default: no). */
   readonly isOutline?: boolean;
+  /**
+   * Whether the learner may train the very tensors that the model has, which are then never in memory
+   * twice (default: it trains copies of them).
+   */
+  readonly ownsStart?: boolean;
   /** More that is known before the first step, for {@linkcode identitiesOf}. */
   readonly startMetrics?: (model: Model, batch: B) => Readonly<Record<string, Tensor>>;
 }
@@ -111,7 +117,7 @@ interface StageState<E> {
 export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learner> {
   const { settings, stage, device, collective, trainee, feed, validation } = parts;
   const { objective } = parts.asking;
-  const { isOutline = false } = parts;
+  const { isOutline = false, ownsStart = false } = parts;
   const whole = optimizerOf(settings, trainee.vocabulary);
   const owners = settings.shardOptimizer && collective.size > 1
     ? ownersOf(trainee.params, collective.size)
@@ -124,9 +130,13 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
     requireRoomFor(plan, settings, device);
     device.reserve?.(totalMemory(plan.memory));
   }
-  const params = isOutline ? trainee.params : await hostTree(trainee.params);
+  const params = isOutline
+    ? trainee.params
+    : await hostTree(trainee.params, ownsStart ? device : undefined);
   const average = averageOf(settings);
-  const averaged = isOutline ? undefined : average?.init(await hostTree(inFloats(params)));
+  const averaged = hasElements(params)
+    ? average?.init(await hostTree(inFloats(params)))
+    : undefined;
   const first = (params: unknown, optimizer: GradientTransform<unknown>): StageState<E> => ({
     training: initTrainingState(
       params,
@@ -152,9 +162,12 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
     plan,
     epoch: feed.epoch,
     init() {
-      const { training, experience } = first(uploadTree(params, device), optimizer);
       // Each tensor has storage of its own, which the steps take over.
       const own = averaged === undefined ? {} : { average: uploadTree(averaged, device) };
+      const { training, experience } = first(
+        ownsStart ? onDevice(params, device) : uploadTree(params, device),
+        optimizer,
+      );
       return { training: onDevice({ ...training, ...own }, device), experience };
     },
     like,
@@ -192,6 +205,11 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
     },
   };
   return learner;
+}
+
+/** Whether the tensors of a tree are more than outlines. */
+function hasElements(tree: unknown): boolean {
+  return leavesOf(tree).every(({ cell }) => cell.value.kind !== "outline");
 }
 
 /**

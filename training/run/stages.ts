@@ -99,14 +99,39 @@ function stagePlan(
   settings: TrainSettings,
   stage: number,
 ): StagePlan {
-  const { data, teacher, reference } = settings.objective;
   return {
     steps: settings.steps,
-    // Answers of the model's own are those of the model that the stage starts from.
-    looksBack: data !== "demonstrations" || teacher || reference !== "none",
-    learner: (start) => createLearner({ settings, stage, prepared, start, device, collective }),
+    looksBack: looksBack(settings),
+    learner: (start, ownsStart) =>
+      createLearner({ settings, stage, prepared, start, ownsStart, device, collective }),
     lent: () => lent?.(stage, settings) ?? Promise.resolve({}),
   };
+}
+
+/**
+ * Whether a stage needs the models of its start until its end.
+ *
+ * @param settings The settings of the stage.
+ * @returns True for a stage with a reference or a teacher, or with answers of the model's own, which are
+ * those of the model that it starts from.
+ *
+ * @example
+ * ```ts
+ * import { looksBack, trainSettings } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const objectives = ["sft", "dpo", "grpo"];
+ * assertEquals(objectives.map((objective) => looksBack(trainSettings({ objective }))), [
+ *   false,
+ *   true,
+ *   true,
+ * ]);
+ * ```
+ */
+export function looksBack(
+  { objective: { data, teacher, reference } }: Pick<TrainSettings, "objective">,
+): boolean {
+  return data !== "demonstrations" || teacher || reference !== "none";
 }
 
 /** A stage of a run. */
@@ -117,7 +142,7 @@ export interface RunStage {
   readonly stage: number;
   /** The data of the run. */
   readonly prepared: PreparedRun;
-  /** The models before the stage. They stay as they are. */
+  /** The models before the stage. They stay as they are, unless the stage owns the policy. */
   readonly start: Models;
   /** The device to compute on. */
   readonly device: Device;
@@ -128,6 +153,11 @@ export interface RunStage {
    * answered, and nothing is refused for lack of memory (default: no).
    */
   readonly isOutline?: boolean;
+  /**
+   * Whether nobody else needs the policy before the stage, so that its tensors themselves may be trained
+   * (default: no). It may be outlines where the stage goes on from a saved state.
+   */
+  readonly ownsStart?: boolean;
 }
 
 /**

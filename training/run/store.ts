@@ -4,7 +4,7 @@
  * @module
  */
 
-import { mapTree, outline } from "@unitune/core";
+import { type Device, mapTree, outline } from "@unitune/core";
 import { decodeTree, encodeTree } from "@unitune/models";
 import type { Collective } from "../collective/collective.ts";
 import { gatherValues } from "../collective/plain.ts";
@@ -29,13 +29,21 @@ export interface StoredCheckpoint {
   readonly step: number;
   /** The cost of these steps. */
   readonly cost: Cost;
-  /** Reads the models. */
-  models(): Promise<Models>;
+  /** Reads the models; of the policy only outlines, where no more is wanted (default: all). */
+  models(options?: { readonly isOutline?: boolean }): Promise<Models>;
+  /** Reads the state of the learner, which has the structure of `like`. */
+  state<S>(like: S, options?: StateOptions): Promise<S>;
+}
+
+/** How the state of a learner is read. */
+export interface StateOptions {
+  /** Whether more than an outline is wanted of the tensor at a path (default: of each). */
+  readonly isWanted?: (path: string) => boolean;
   /**
-   * Reads the state of the learner, which has the structure of `like`; of tensors that are not wanted
-   * (default: all are) only outlines.
+   * The device that is going to compute with it: a store may put each tensor there as it is read, so
+   * that the host never has all of them.
    */
-  state<S>(like: S, isWanted?: (path: string) => boolean): Promise<S>;
+  readonly device?: Device;
 }
 
 /** The checkpoints to keep. The latest is always kept. */
@@ -167,8 +175,11 @@ async function inMemory(
   return {
     step,
     cost,
-    models: () => copyModels(own),
-    state: (like, isWanted = () => true) =>
+    models: async ({ isOutline = false } = {}) =>
+      isOutline
+        ? { ...await copyModels({ ...own, policy: [] }), policy: mapTree(own.policy, outline) }
+        : await copyModels(own),
+    state: (like, { isWanted = () => true } = {}) =>
       Promise.resolve(
         mapTree(decodeTree(like, bytes), (leaf, path) => isWanted(path) ? leaf : outline(leaf)),
       ),

@@ -37,8 +37,11 @@ export interface StagePlan {
   readonly steps: number;
   /** Whether the stage needs the models of its start until its end. */
   readonly looksBack: boolean;
-  /** Makes the learner from the models of the start, which it does not change. */
-  learner(start: Models): Promise<Learner>;
+  /**
+   * Makes the learner from the models of the start, which it does not change, unless it owns the policy
+   * among them and may train its very tensors. That policy is outlines where a state was saved.
+   */
+  learner(start: Models, ownsStart: boolean): Promise<Learner>;
   /** Reads the models that other runs lend to the stage. */
   lent(): Promise<Omit<Models, "policy">>;
 }
@@ -50,8 +53,8 @@ export interface TrainingPlan extends Intervals {
   /** The models of its start. */
   start(): Models;
   /**
-   * Whether the policy of the start may be given up once the run no longer needs it, which is then not
-   * in memory beside the one that learns (default: it stays as it is).
+   * Whether the policy of the start is the run's own, which is then not in memory beside the one that
+   * learns, unless a stage looks back at it (default: it stays as it is).
    */
   readonly ownsStart?: boolean;
   /** The policy. */
@@ -211,7 +214,7 @@ async function* runStage(
   if (plan === undefined) throw new RangeError(`train: there is no stage ${stage}`);
   yield { kind: "phase", phase: "preparing", step, stage };
   const from = await startOf(run, position);
-  const learner = await plan.learner(from);
+  const learner = await plan.learner(from, ownsStart(run, position));
   try {
     return yield* runLearner({ ...run, learner, from }, position);
   } finally {
@@ -223,16 +226,14 @@ async function* runStage(
 async function* runLearner(run: StageRun, { step, cost, saved }: Position): Part<Position> {
   const { learner, stage, begin, end, splits } = run;
   for (const text of learner.notes) yield { kind: "note", text, step, stage };
-  const state = saved !== undefined && step > begin
-    ? await readState(learner, saved)
-    : learner.init();
+  const state = saved !== undefined && step > begin ? await readState(run, saved) : learner.init();
 
   let at: StagePosition = { step, cost, saved, state, unread: [] };
   if (saved === undefined) {
     at = yield* evaluate(run, at, splits);
     at = yield* save(run, at);
   }
-  giveUpStart(run, saved);
+  if (ownsStart(run, { saved })) giveUpStart(run, at.state);
   yield { kind: "stage", step, stage };
   const turn = eventTurns();
   while (at.step < end && !await isStopped(run)) {
@@ -248,26 +249,33 @@ async function* runLearner(run: StageRun, { step, cost, saved }: Position): Part
 
 /** The state of a learner from a checkpoint: of a shared one, the part of this process. */
 async function readState(
-  learner: Learner,
+  { learner, device }: Pick<StageRun, "learner" | "device">,
   saved: Pick<StoredCheckpoint, "state">,
 ): Promise<unknown> {
-  const like = learner.like?.() ?? learner.init();
+  const like = learner.like();
   const { shared } = learner;
   return shared === undefined
-    ? await saved.state(like)
-    : shared.own(await saved.state(like, shared.isOwn));
+    ? await saved.state(like, { device })
+    : shared.own(await saved.state(like, { device, isWanted: shared.isOwn }));
 }
 
 /**
- * Gives up the policy of a stage's start, of which the learner has a copy: that of the first stage if
- * it is the run's own, and those that were read from a checkpoint.
+ * Whether a stage owns the policy of its start: nothing looks back at it, and it is the run's own, or
+ * was read from a checkpoint.
  */
-function giveUpStart(
-  { from, stages, stage, ownsStart = false }: StageRun,
-  saved: StoredCheckpoint | undefined,
-): void {
-  if (stages[stage]?.looksBack !== false || (saved === undefined && !ownsStart)) return;
-  for (const leaf of leavesOf(from.policy)) leaf[Symbol.dispose]();
+function ownsStart(
+  { stages, stage, ownsStart = false }: Pick<StageRun, "stages" | "stage" | "ownsStart">,
+  { saved }: Pick<Position, "saved">,
+): boolean {
+  return stages[stage]?.looksBack === false && (saved !== undefined || ownsStart);
+}
+
+/** Gives up the tensors of a policy that is the stage's own, but for those that are trained. */
+function giveUpStart({ from }: Pick<StageRun, "from">, state: unknown): void {
+  const trained = new Set(leavesOf(state));
+  for (const leaf of leavesOf(from.policy)) {
+    if (!trained.has(leaf)) leaf[Symbol.dispose]();
+  }
 }
 
 /** Whether the run is to stop, in this process or another: all of them stop after the same step. */
@@ -279,11 +287,19 @@ async function isStopped(
 
 /** The models from which a stage starts: those of the checkpoint, if there is one. */
 async function startOf(
-  { stages, stage, begin, store, kept, start }: Omit<StageRun, "learner" | "from">,
-  { saved }: Pick<Position, "saved">,
+  run: Omit<StageRun, "learner" | "from">,
+  position: Pick<Position, "saved" | "step">,
 ): Promise<Models> {
-  if (saved === undefined) return await handOn(await hostModels(start()), stages[stage]);
-  return await (kept.isStart(begin) ? await store.at(begin) : saved).models();
+  const { stages, stage, begin, store, kept, start, device } = run;
+  const { saved, step } = position;
+  const isOwn = ownsStart(run, position);
+  if (saved === undefined) {
+    return await handOn(await hostModels(start(), isOwn ? device : undefined), stages[stage]);
+  }
+  return await (kept.isStart(begin) ? await store.at(begin) : saved).models({
+    // The state has the weights of a stage that goes on.
+    isOutline: isOwn && step > begin,
+  });
 }
 
 /** The models of the stage before, and those that other runs lend. */
