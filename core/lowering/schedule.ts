@@ -11,6 +11,12 @@ import { type BufferPlan, type Kernel, usedBuffers } from "./kernels.ts";
 /** A kernel whose result is this many times smaller than its operands needs hardly any memory. */
 const SMALL = 8;
 
+/**
+ * A kernel takes about as much memory as it frees up to this many times as much: the gradient of a
+ * weight comes from a little less where rows are a little fewer than the weight has.
+ */
+const ABOUT = 5 / 4;
+
 /** Bytes of a few numbers, which are no reason to wait. */
 const TINY_BYTES = 32;
 
@@ -59,7 +65,7 @@ export function scheduleKernels(
     const taken = total(writes.filter(isTemporary));
     const between = reads.filter(isTemporary);
     const freed = total(between.filter((buffer) => pendingReaders[buffer] === 1));
-    return taken <= freed || SMALL * taken <= total(between);
+    return taken <= ABOUT * freed || SMALL * taken <= total(between);
   };
 
   const order: Kernel[] = [];

@@ -62,7 +62,7 @@ const costs: { readonly [P in GraphNode["op"]]?: number } = {
   cos: 10,
   tanh: 12,
   erf: 12,
-  geluDecay: 12,
+  geluDecay: 30,
   normalTail: 20,
   pow: 20,
   div: 3,
@@ -78,6 +78,16 @@ const RECOMPUTE_LIMIT = 16;
 
 /** An instruction that costs this much by itself is worth storing wherever several kernels use it. */
 const DEAR_INSTRUCTION = 10;
+
+/** The elements of a value that no cache keeps until a backward pass reads it: 2 MiB of f32. */
+const LARGE = 2 ** 19;
+
+/**
+ * The limit for a large value, wherever it is computed. To store it takes memory for as long as anyone
+ * is going to read it, and to write and to read it takes longer than where caches hold it: as long as
+ * the gate of an MLP, `x / (1 + exp(-x))`.
+ */
+const LARGE_LIMIT = 24;
 
 /**
  * The limit for a value that is repeated along an axis, and so computed for every repetition: a mean
@@ -170,13 +180,30 @@ export function chooseStored(graph: Graph): Set<number> {
     op === "div" && nodeAt(graph, at(inputs, 1)).op === "fill";
   const ownCost = (node: GraphNode) =>
     isMean(node) ? 1 : costs[node.op] ?? (inliningOf(node.op) === "movement" ? 0 : 1);
+  /** The cost of an element if what it needs is computed once, and not for each of its uses. */
+  const costOnce = (position: number): number => {
+    const needed = new Set([position]);
+    let total = 0;
+    // Iterating over a set includes elements that are added on the way.
+    for (const one of needed) {
+      const node = nodeAt(graph, one);
+      total += ownCost(node);
+      for (const input of node.inputs) {
+        if (stored.has(input)) total += 1;
+        else needed.add(input);
+      }
+    }
+    return total;
+  };
   graph.nodes.forEach((node, position) => {
     const own = ownCost(node);
     const total = own + sum(cost, node.inputs);
     const isShared = at(kernels, position) > 1 && !goesOn(position);
     const isEpilogue = node.inputs.some((input) => follows[input] === true);
-    const isDear = isShared && (isEpilogue || total > RECOMPUTE_LIMIT || own >= DEAR_INSTRUCTION) ||
-      isRepeated(position) && total > REPEAT_LIMIT;
+    const isWorthStoring = sizeOf(node.shape) > LARGE
+      ? costOnce(position) > LARGE_LIMIT
+      : isEpilogue || total > RECOMPUTE_LIMIT || own >= DEAR_INSTRUCTION;
+    const isDear = isShared && isWorthStoring || isRepeated(position) && total > REPEAT_LIMIT;
     if (computes(node) && isDear) stored.add(position);
     follows[position] = node.op === "matmul" || isEpilogue && !stored.has(position);
     cost[position] = stored.has(position) ? 1 : total;

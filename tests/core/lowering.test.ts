@@ -322,6 +322,33 @@ Deno.test("what follows a residual reads it, not all that was added up to it", (
   assertEquals(new Set(read).size, 1);
 });
 
+Deno.test("what follows from large gates is computed again, and what follows from small ones is stored", () => {
+  /** The values of a gated MLP's rows that are stored, forward and backward. */
+  const stored = (rows: number) => {
+    const [width, hidden] = [8, 64];
+    const [into, out] = [zeros([width, hidden]), zeros([hidden, width])];
+    const { buffers } = lower(graphOf((x: Tensor, w: Tensor, v: Tensor, d: Tensor) => {
+      const [g, u] = [matmul(x, w), matmul(x, v)];
+      const sigma = div(1, add(1, exp(neg(g))));
+      const gate = mul(g, sigma);
+      const h = mul(gate, u);
+      const y = matmul(h, d);
+      const dh = matmul(y, transposeLast(d));
+      const slope = mul(sigma, add(1, mul(g, sub(1, sigma))));
+      const gradients = [mul(mul(dh, u), slope), mul(dh, gate)];
+      return [
+        ...gradients.map((own) => matmul(transposeLast(x), own)),
+        matmul(transposeLast(h), y),
+      ];
+    }, [zeros([rows, width]), into, into, out]));
+    return buffers.filter(({ role, size }) => role.kind === "temporary" && size === rows * hidden)
+      .length;
+  };
+  // Both products, the gated one, and the gradients of all three.
+  assertEquals(stored(2 ** 13 + 1), 6);
+  assert(stored(2 ** 13) > 6);
+});
+
 Deno.test("gradients of weights come when their operands do, and hold nothing back", () => {
   const [layers, size] = [6, 16];
   const w = zeros([size, size]);

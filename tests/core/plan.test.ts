@@ -67,20 +67,26 @@ const orders: readonly (readonly [name: string, named: Named, work: readonly Wor
     "0 2 3 1",
   ],
   [
-    "what takes more than it frees waits for its turn",
-    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [9, "temporary"] },
+    "what takes a quarter more than it frees does not wait",
+    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [10, "temporary"] },
+    [["x", "a"], ["x", "b"], ["a", "c"]],
+    "0 2 1",
+  ],
+  [
+    "what takes still more waits for its turn",
+    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [11, "temporary"] },
     [["x", "a"], ["x", "b"], ["a", "c"]],
     "0 1 2",
   ],
   [
     "memory is counted in bytes, of which numbers in f64 take twice as many",
-    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [4, "temporary", "f64"] },
+    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [5, "temporary", "f64"] },
     [["x", "a"], ["x", "b"], ["a", "c"]],
     "0 2 1",
   ],
   [
     "so that half as many and one more are more",
-    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [5, "temporary", "f64"] },
+    { x: [8, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [6, "temporary", "f64"] },
     [["x", "a"], ["x", "b"], ["a", "c"]],
     "0 1 2",
   ],
@@ -115,7 +121,7 @@ const orders: readonly (readonly [name: string, named: Named, work: readonly Wor
       a: [16, "temporary"],
       b: [8, "temporary"],
       c: [2, "temporary"],
-      d: [20, "temporary"],
+      d: [21, "temporary"],
     },
     [["x", "a"], ["x", "b"], ["a", "c"], ["a", "d"]],
     "0 2 1 3",
@@ -134,7 +140,7 @@ const orders: readonly (readonly [name: string, named: Named, work: readonly Wor
   ],
   [
     "an operand of the program is no work just done, however large",
-    { x: [90, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [9, "temporary"] },
+    { x: [90, "input"], a: [8, "temporary"], b: [8, "temporary"], c: [11, "temporary"] },
     [["x", "a"], ["x", "b"], ["xa", "c"]],
     "0 1 2",
   ],
@@ -292,7 +298,8 @@ Deno.test("no buffer lies in two pages, except that a larger one begins with a p
 });
 
 Deno.test("a gap in the memory is taken where it is wide enough within a page", () => {
-  // In pages of five units, one is left behind a, and d stands where b stood.
+  // c lives longer than b, and so comes before it, and d stands where b stood. In pages of five units,
+  // one is left behind a, and d stands behind c.
   const named: Named = {
     x: [1, "input"],
     a: [4, "temporary"],
@@ -304,8 +311,8 @@ Deno.test("a gap in the memory is taken where it is wide enough within a page", 
   const work: readonly Work[] = [["x", "abc"], ["bc", "a"], ["ac", "d"], ["cd", "y"]];
   const wide = placesOf(named, work, [], 64, 64 * 8);
   const narrow = placesOf(named, work, [], 64, 64 * 5);
-  assertEquals(wide, "x operand 0, a at 0, b at 4, c at 8, d at 4, y allocated 0");
-  assertEquals(narrow, "x operand 0, a at 0, b at 5, c at 10, d at 5, y allocated 0");
+  assertEquals(wide, "x operand 0, a at 0, b at 8, c at 4, d at 8, y allocated 0");
+  assertEquals(narrow, "x operand 0, a at 0, b at 10, c at 5, d at 8, y allocated 0");
 });
 
 Deno.test("results up to 4 KiB stand after the arena, larger ones are allocated", () => {
