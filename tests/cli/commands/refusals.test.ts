@@ -127,7 +127,11 @@ const lines: [flags: string, code: 1 | 2, message: string][] = [
     2,
     "--beta2 has an effect only with --optimizer adamw, adamw8bit, muon, rmsprop or lion",
   ],
-  ["--beta 0.5", 2, "--beta has an effect only with objectives on pairs (not reward-model) or "],
+  [
+    "--beta 0.5",
+    2,
+    "--beta has an effect only with objectives on pairs (not reward-model), triples or ",
+  ],
   ["--objective sft,dpo --lambda 0.5", 2, "--lambda has an effect only with --objective ift, "],
   ["--objective sft,dpo --steps 1,2,3", 2, "--steps has 3 values, and the run 2 stages (sft, dpo)"],
   ["--objective sft,dop", 2, `error: --objective can't be "dop": did you mean dpo?`],

@@ -58,10 +58,10 @@ Deno.test("settings tell their defaults for a pretrained model, by data where th
   const table: Readonly<Record<string, { readonly defaultHelp?: string }>> = settingFlags();
   const names = ["learningRate", "steps", "batchSize", "loraRank"];
   assertEquals(names.map((name) => table[name]?.defaultHelp), [
-    "0.003; with --model 0.00002 for answers, 0.000001 for pairs, labels, steps and rollouts; " +
-    "with --lora 0.0001 for answers, 0.00001 for pairs, labels, steps and rollouts",
+    "0.003; with --model 0.00002 for answers, 0.000001 for pairs, triples, labels, steps and rollouts; " +
+    "with --lora 0.0001 for answers, 0.00001 for pairs, triples, labels, steps and rollouts",
     "1500; with --model 100",
-    "32; with --model 2 for answers, pairs, labels and steps, 8 for rollouts",
+    "32; with --model 2 for answers, pairs, triples, labels and steps, 8 for rollouts",
     undefined,
   ]);
 });
