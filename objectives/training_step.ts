@@ -16,9 +16,12 @@ import {
 import {
   add,
   asTensor,
+  cast,
   foldKey,
   inFloats,
   isStorage,
+  mapTree,
+  mul,
   roundStochastically,
   type Tensor,
   type TensorLike,
@@ -51,6 +54,12 @@ export interface TrainingState<P, S> {
   readonly memory: Remembered;
   /** The average of the parameters, in f32 where they have 16 bits (default: none is kept). */
   readonly average?: AveragedParameters<P>;
+  /**
+   * The place on the schedule of the learning rate, in steps, an f32 scalar, which whoever calls the
+   * step gives anew each time; the optimizer then has a rate of 1, and its updates are multiplied by
+   * that of the schedule (default: the optimizer has its own rate).
+   */
+  readonly clock?: Tensor;
 }
 
 /** A policy and the objective that it is compared by. */
@@ -213,10 +222,14 @@ function update<P, B, S>(
   gradient: P,
   evaluation: Evaluation,
 ): StepResult<P, S> {
-  const { params, optimizer: optimizerState, step, key, memory } = before;
+  const { params, optimizer: optimizerState, step, key, memory, clock } = before;
   const weights = inFloats(params);
   const { updates, state } = optimizer.update(gradient, optimizerState, weights);
-  const after = storedLike(params, applyUpdates(weights, updates), roundingKey(before));
+  const rate = learningRate?.(clock ?? step);
+  const scaled = clock === undefined || rate === undefined
+    ? updates
+    : mapTree(updates, (update) => mul(update, cast(rate, update.dtype)));
+  const after = storedLike(params, applyUpdates(weights, scaled), roundingKey(before));
   const done = add(step, 1);
   return {
     state: {
@@ -232,7 +245,7 @@ function update<P, B, S>(
     metrics: {
       ...summarize(evaluation),
       grad_norm: globalNorm(gradient),
-      ...(learningRate === undefined ? {} : { learning_rate: learningRate(step) }),
+      ...(rate === undefined ? {} : { learning_rate: rate }),
     },
   };
 }

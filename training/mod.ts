@@ -37,7 +37,7 @@ export { shareOf, type Sharing, type StepShare } from "./collective/shares.ts";
 export type { Transport } from "./collective/transport.ts";
 export { allGatherTree, allReduceTree, gatherTree } from "./collective/trees.ts";
 export { type ElementRange, type Floats, rangeOf } from "./collective/vector.ts";
-export { addCost, type Cost, noCost } from "./learner/cost.ts";
+export { addCost, type Cost, noCost, tokenCost } from "./learner/cost.ts";
 export {
   keepsActivations,
   memoryLimit,
@@ -275,6 +275,7 @@ export {
   objectiveOptions,
   type PretrainedUse,
   readSettings,
+  requireBudgets,
   requireShared,
   type Setting,
   SettingsError,

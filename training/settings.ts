@@ -464,6 +464,17 @@ export const settingTable = {
     group: "Optimization",
     help: "The number of optimizer steps.",
   },
+  tokenBudget: {
+    kind: "integer",
+    min: 1,
+    group: "Optimization",
+    help:
+      "The tokens at which the stage ends, counted from the start of the run: those that any model " +
+      "reads or writes, and twice those with a gradient. The step that reaches them is the last, " +
+      "however many there were, and steps is the most. The learning rate follows the tokens in " +
+      "place of the steps.",
+    defaultHelp: "the stage ends with its steps",
+  },
   batchSize: {
     kind: "integer",
     default: 32,
@@ -1106,6 +1117,35 @@ function requireAverage(
       message(
         ...[setting("averageSteps"), ` ${averageSteps} is above `, setting("steps"), ` ${steps}: `],
         "the average would stay what the weights are at the start",
+      ),
+    );
+  }
+}
+
+/**
+ * Refuses stages whose budgets of tokens can't be told apart: all of them are counted from the start of
+ * the run.
+ *
+ * @param stages The settings of each stage.
+ * @throws {SettingsError} If a stage with a budget follows one without, or one with as large a budget.
+ */
+export function requireBudgets(
+  stages: readonly Pick<TrainSettings, "tokenBudget" | "objective">[],
+): void {
+  for (const [stage, { tokenBudget, objective: { name } }] of stages.entries()) {
+    const before = stages[stage - 1];
+    if (tokenBudget === undefined || before === undefined) continue;
+    if (before.tokenBudget !== undefined && before.tokenBudget < tokenBudget) continue;
+    const earlier = before.tokenBudget === undefined
+      ? "has none"
+      : `ends at ${before.tokenBudget} tokens`;
+    throw new SettingsError(
+      message(
+        ...[
+          setting("tokenBudget"),
+          ` ${tokenBudget} of ${name} counts from the start of the run, `,
+        ],
+        ...[`and the stage before, ${before.objective.name}, ${earlier}: give that a smaller one`],
       ),
     );
   }

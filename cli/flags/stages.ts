@@ -8,6 +8,7 @@
 import { quoted } from "@unitune/core";
 import {
   readSettings,
+  requireBudgets,
   requireShared,
   type SettingTable,
   settingTable,
@@ -206,6 +207,7 @@ export function stageSettings(
     )
   );
   requireShared(stages);
+  requireBudgets(stages);
   return stages;
 }
 

@@ -64,6 +64,7 @@ const rows: readonly Row[] = [
   ["dropout", decay, size, "shared"],
   // Devices count steps in 32 bits with a sign.
   ["steps", "a whole number, at least 1, at most 2147483647", 1500],
+  ["tokenBudget", count, "the stage ends with its steps"],
   ["batchSize", count, 32],
   ["gradientAccumulation", count, 1],
   ["batchTokens", count, "passes have batch-size rows"],

@@ -40,8 +40,8 @@ const sample: RolloutSample = { prompt: "a", answer: "b", reward: 0.5, rewards: 
 export interface ToyOptions {
   /** Whether it samples answers. */
   readonly samples?: boolean;
-  /** Called before each step with the step's number in the stage, from 0. */
-  readonly before?: (index: number) => void;
+  /** Called before each step with its number in the stage, from 0, and the share of a budget spent. */
+  readonly before?: (index: number, spent?: number) => void;
   /** The loss of a step, from the step's number in the stage. */
   readonly loss?: (index: number) => number;
   /** The padding of a step, from the step's number in the stage (default: none is told). */
@@ -69,8 +69,8 @@ export function toyLearner({ policy }: Models, options: ToyOptions = {}): Learne
       return evaluate({ params, moment: tensor(0) }, device);
     },
     like: () => mapTree({ params: policy, moment: tensor(0) }, outline),
-    step({ params, moment }, index) {
-      before(index);
+    step({ params, moment }, index, spent) {
+      before(index, spent);
       const next = add(mul(moment, 0.5), index);
       const state = evaluate({
         params: mapTree(params, (leaf) => add(leaf, mul(next, 1e-3))),
@@ -97,10 +97,12 @@ export function toyLearner({ policy }: Models, options: ToyOptions = {}): Learne
 /** A stage of a toy learner. */
 export function toyStage(
   steps: number,
-  options: ToyOptions & { looksBack?: boolean } = {},
+  options: ToyOptions & { looksBack?: boolean; budget?: number } = {},
 ): StagePlan {
+  const { budget } = options;
   return {
     steps,
+    ...budget !== undefined && { budget },
     looksBack: options.looksBack ?? false,
     learner: (start) => Promise.resolve<Learner>(toyLearner(start, options)),
     lent: () => Promise.resolve({}),

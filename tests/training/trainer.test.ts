@@ -9,6 +9,7 @@ import {
   memoryStore,
   type StagePlan,
   type Store,
+  tokenCost,
   train,
   type TrainingEvent,
   type TrainingPlan,
@@ -121,6 +122,48 @@ Deno.test("costs add up, those of a stage's preparation with its first step", as
     ...[[2, 0.5, 106], [4, 1, 112], [5, 1.25, 115]],
     ...[[6, 0.25, 218], [8, 0.75, 224], [9, 1, 227]],
   ]);
+});
+
+Deno.test("a stage ends with the step that spends its budget, and the next counts on", async () => {
+  // A step costs 3 + 2 x 2, and the preparation of a stage 100: the first stage is over at 100 + 3 x
+  // 7 = 121 tokens, and the second at 121 + 100 + 2 x 7 = 235.
+  const shares: (number | undefined)[] = [];
+  const before = (_: number, spent?: number) => shares.push(spent);
+  const plan = toyPlan([
+    toyStage(9, { budget: 120, before }),
+    toyStage(9, { budget: 230, before, samples: true }),
+  ]);
+  const events = await Array.fromAsync(train(plan));
+  const steps = events.flatMap((event) =>
+    event.kind === "step" ? [[event.step, tokenCost(event.cost)]] : []
+  );
+  assertEquals(steps, [[1, 107], [2, 114], [9, 121], [10, 228], [18, 235]]);
+  // Each step knows what was spent before it, of its own stage's part.
+  const own = (total: number) => Math.max(0, (total - 120) / 110);
+  assertEquals(shares, [100 / 120, 107 / 120, 114 / 120, own(221), own(228)]);
+  // The end of a stage is that of its last step: read, evaluated and saved.
+  const ends = events.flatMap((event) => event.kind === "saved" ? [event.step] : []);
+  assertEquals(ends, [0, 2, 9, 10, 18]);
+});
+
+Deno.test("interrupted anywhere, a run with budgets ends with the same bits", async () => {
+  const plan = () => toyPlan([toyStage(9, { budget: 120 }), toyStage(9, { budget: 230 })]);
+  const whole = plan();
+  const all = await Array.fromAsync(train(whole));
+  const state = async (plan: TrainingPlan) => {
+    const saved = await plan.store.open({ isRegular: () => true, isStart: () => true });
+    const leaves = leavesOf((await saved?.models())?.policy);
+    return [saved?.step, saved?.cost, await Promise.all(leaves.map((leaf) => leaf.data()))];
+  };
+  const ended = await state(whole);
+  // Every fifth event: among them are some of each kind, in both stages.
+  for (let stop = 0; stop < all.length; stop += 5) {
+    const cut = plan();
+    let event = 0;
+    for await (const _ of train(cut)) if (event++ === stop) break;
+    await Array.fromAsync(train(cut));
+    assertEquals(await state(cut), ended);
+  }
 });
 
 /** A run of a store whose checkpoints know how many of the run's lines belong to them. */

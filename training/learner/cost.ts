@@ -41,6 +41,28 @@ export function addCost(a: Cost, b: Cost): Cost {
   };
 }
 
+/** The passes forward that a pass backward costs: gradients of the operands, and of the weights. */
+const BACKWARD = 2;
+
+/**
+ * A cost as one number, `forwardTokens + 2 backwardTokens`: a token counts once for each pass forward,
+ * and a pass backward costs twice one forward (Kaplan et al., arXiv 2001.08361, section 2.1).
+ *
+ * @param cost The cost.
+ * @returns The number of tokens.
+ *
+ * @example
+ * ```ts
+ * import { tokenCost } from "@unitune/training";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(tokenCost({ examples: 2, forwardTokens: 20, backwardTokens: 10 }), 40);
+ * ```
+ */
+export function tokenCost({ forwardTokens, backwardTokens }: Cost): number {
+  return forwardTokens + BACKWARD * backwardTokens;
+}
+
 /** The number of tokens in some sequences. */
 export function tokensOf(sequences: readonly { readonly ids: readonly number[] }[]): number {
   return sequences.reduce((total, { ids }) => total + ids.length, 0);

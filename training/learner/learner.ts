@@ -60,9 +60,12 @@ export interface Learner<S = unknown> extends Disposable {
   like(): S;
   /** How processes share out the state (default: each has all of it). */
   readonly shared?: SharedState<S>;
-  /** Carries out the step `index` of the stage, from 0. It consumes the state. */
+  /**
+   * Carries out the step `index` of the stage, from 0. It consumes the state. Where the stage has a
+   * budget, `spent` is the share of it that is spent, from 0 to 1, which the learning rate follows.
+   */
   // Methods, so that a learner of any S is a learner of unknown.
-  step(state: S, index: number): Promise<StepOutcome<S>>;
+  step(state: S, index: number, spent?: number): Promise<StepOutcome<S>>;
   /** The current models. Their tensors are valid as long as the state. */
   models(state: S): Models;
   /** The objective's metrics of held-out data; none if there is no such data. */

@@ -10,6 +10,7 @@ import {
   adamw8bit,
   chain,
   clipByGlobalNorm,
+  constant,
   type GradientTransform,
   lion,
   masked,
@@ -24,7 +25,7 @@ import type { TrainSettings } from "../settings.ts";
 
 /**
  * The learning rate: a linear warm-up to the peak, then half a cosine down to the least rate at the
- * last step.
+ * last step. Where a stage has a budget of tokens, steps are shares of it, `1 / steps` each.
  *
  * @param settings The settings of a stage.
  * @returns The schedule.
@@ -71,7 +72,9 @@ export function optimizerOf(
   vocabulary: number,
   mask?: ParameterMask,
 ): GradientTransform<unknown> {
-  const whole = rules[settings.optimizer](settings, scheduleOf(settings), vocabulary);
+  // By a budget, the step multiplies the updates by the rate, whose place on the schedule it knows.
+  const rate = settings.tokenBudget === undefined ? scheduleOf(settings) : constant(1);
+  const whole = rules[settings.optimizer](settings, rate, vocabulary);
   const rule = mask === undefined ? whole : masked(mask, whole);
   return settings.gradientClip === 0
     ? rule

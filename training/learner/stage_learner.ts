@@ -172,7 +172,8 @@ export async function learnerOf<B, E>(parts: LearnerParts<B, E>): Promise<Learne
     },
     like,
     ...owners && { shared: sharedState(collective, like(), outlined(optimizer)) },
-    async step({ training, experience: before }, index) {
+    async step({ training: trained, experience: before }, index, spent) {
+      const training = { ...trained, ...onDevice(clockAt(settings, spent), device) };
       // Every program that reads elements on the host has a copy of them on the device. A state that
       // was restored has all of its own there; later ones have small tensors there only.
       if (isFirst) onDevice(training, device);
@@ -245,6 +246,14 @@ function trainingKey(seed: number, stage: number): Tensor {
   return stage === 0 ? own : foldKey(own, stage);
 }
 
+/** The place on the schedule, in steps, at a share of the budget that is spent. */
+function clockAt(
+  { steps, tokenBudget }: TrainSettings,
+  spent: number = 0,
+): Pick<TrainingState<unknown, unknown>, "clock"> {
+  return tokenBudget === undefined ? {} : { clock: tensor(spent * steps) };
+}
+
 /** Refuses to begin where what is known of the metrics before the first step does not hold. */
 async function checkStart<B, E>(
   { settings, device, trainee: { policy }, asking, startMetrics }: LearnerParts<B, E>,
@@ -287,10 +296,10 @@ function plannedSteps<B, E>(
   const accumulates = gradientAccumulation > 1 || batchTokens !== undefined;
   const [learningRate, average] = [scheduleOf(settings), averageOf(settings)];
   // Outlines, none of which stands there twice: an average begins as the parameters themselves.
-  const state = mapTree(
-    initTrainingState(trainee.params, optimizer, key(0), asking.objective.memory, average),
-    outline,
-  );
+  const state = mapTree({
+    ...initTrainingState(trainee.params, optimizer, key(0), asking.objective.memory, average),
+    ...clockAt(settings),
+  }, outline);
   const batches = feed.outline();
   const planned = (policy: TrainablePolicy, recomputes: boolean): PlannedSteps<B> => {
     const training = {

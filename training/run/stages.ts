@@ -15,7 +15,7 @@ import { requireShares } from "../kinds/stage.ts";
 import type { Learner } from "../learner/learner.ts";
 import { type Models, storedModels } from "../learner/models.ts";
 import type { PreparedRun } from "../data/preparation.ts";
-import { requireShared, type TrainSettings } from "../settings.ts";
+import { requireBudgets, requireShared, type TrainSettings } from "../settings.ts";
 import type { Store } from "./store.ts";
 import type { StagePlan, TrainingPlan } from "./trainer.ts";
 import { stopTexts } from "../text/stop_texts.ts";
@@ -53,7 +53,8 @@ export interface RunSettings {
  * @param run The run.
  * @returns The plan.
  * @throws {RangeError} If there is no stage.
- * @throws {SettingsError} If stages differ in a setting that all stages of a run share.
+ * @throws {SettingsError} If stages differ in a setting that all stages of a run share, or their
+ * budgets do not rise.
  * @throws {UserError} If a step of a stage has nothing for some of the processes.
  *
  * @example
@@ -77,6 +78,7 @@ export function planOf(run: RunSettings): TrainingPlan {
   const [first] = stages;
   if (first === undefined) throw new RangeError("planOf: a run has at least one stage");
   requireShared(stages);
+  requireBudgets(stages);
   for (const settings of stages) requireShares(settings, collective.size);
   const { loggingSteps, evalSteps, saveSteps, evalBatchSize: rows, stop } = first;
   return {
@@ -99,8 +101,10 @@ function stagePlan(
   settings: TrainSettings,
   stage: number,
 ): StagePlan {
+  const { steps, tokenBudget: budget } = settings;
   return {
-    steps: settings.steps,
+    steps,
+    ...budget !== undefined && { budget },
     looksBack: looksBack(settings),
     learner: (start, ownsStart) =>
       createLearner({ settings, stage, prepared, start, ownsStart, device, collective }),

@@ -15,7 +15,7 @@ import {
 import type { LanguageModel, Tokenizer } from "@unitune/models";
 import { alone, type Collective } from "../collective/collective.ts";
 import { isAsked } from "../collective/requests.ts";
-import { addCost, type Cost, noCost } from "../learner/cost.ts";
+import { addCost, type Cost, noCost, tokenCost } from "../learner/cost.ts";
 import { DeviceFailedError, DivergedError } from "../text/errors.ts";
 import {
   createEvaluator,
@@ -33,8 +33,13 @@ import { type Agenda, agendaOf, type Intervals, type Timetable, timetableOf } fr
 
 /** One stage of a run. */
 export interface StagePlan {
-  /** The number of steps. */
+  /** The number of steps; with a budget, the most. */
   readonly steps: number;
+  /**
+   * The cost of the run, by {@linkcode tokenCost}, at which the stage ends: its last step is the one
+   * that reaches it (default: the stage ends with its steps).
+   */
+  readonly budget?: number;
   /** Whether the stage needs the models of its start until its end. */
   readonly looksBack: boolean;
   /**
@@ -313,14 +318,16 @@ async function handOn(
 /** Carries out a step, and the work after it. */
 async function* takeStep(run: StageRun, before: StagePosition): Part<StagePosition> {
   const { learner, agenda, stage, begin, splits, loggingSteps } = run;
+  // The cost of preparations is counted at the first step.
+  const spent = before.step === begin ? addCost(before.cost, learner.setUp) : before.cost;
   const { state, metrics, samples, cost: own } = await learner.step(
     before.state,
     before.step - begin,
+    spentShare(run, spent),
   );
-  const step = before.step + 1;
-  // The cost of preparations is counted at the first step.
-  const spent = before.step === begin ? addCost(before.cost, learner.setUp) : before.cost;
   const cost = addCost(spent, own);
+  // The step that spends the budget has the number of the stage's last: those between are left out.
+  const step = isSpent(run, cost) ? run.end : before.step + 1;
   const unread = [...before.unread, { step, metrics, cost }];
   let at: StagePosition = { ...before, step, cost, state, unread };
   if (isShown(samples.length, step - begin, loggingSteps)) {
@@ -339,6 +346,19 @@ async function* takeStep(run: StageRun, before: StagePosition): Part<StagePositi
     at = yield* evaluate(run, at, agenda.isEnd(step) ? splits : splits.slice(0, 1));
   }
   return isSaved ? yield* save(run, at) : at;
+}
+
+/** Whether a cost reaches the budget of a stage. */
+function isSpent({ stages, stage }: StageRun, cost: Cost): boolean {
+  return tokenCost(cost) >= (stages[stage]?.budget ?? Infinity);
+}
+
+/** The share of a stage's budget that is spent, from 0 to 1; undefined without a budget. */
+function spentShare({ stages, stage }: StageRun, cost: Cost): number | undefined {
+  const budget = stages[stage]?.budget;
+  if (budget === undefined) return undefined;
+  const before = stages[stage - 1]?.budget ?? 0;
+  return Math.min(1, Math.max(0, (tokenCost(cost) - before) / (budget - before)));
 }
 
 /**
