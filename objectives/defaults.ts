@@ -28,6 +28,8 @@ export const objectiveDefaults: {
   readonly scaleRewards: "group";
   /** The share of the model's own token in intuitive states. */
   readonly lambda: number;
+  /** The passes that predict own tokens, each on the states of the one before. */
+  readonly passes: number;
   /** Whether the gradient reaches the table of embeddings through intuitive states. */
   readonly embeddings: "live";
   /** The steps of a warm-up, of a learning rate or of lambda. */
@@ -46,6 +48,7 @@ export const objectiveDefaults: {
   clipRange: 0.2,
   scaleRewards: "group",
   lambda: 0.2,
+  passes: 1,
   embeddings: "live",
   warmupSteps: 100,
   propagation: "as-run",

@@ -193,7 +193,7 @@ export function intuitive(
     own = "argmax",
     embeddings = objectiveDefaults.embeddings,
     table,
-    passes = 1,
+    passes = objectiveDefaults.passes,
   } = options;
   const { environment = text } = options;
   checkName("intuitive: own", own, ownTokens);

@@ -8,6 +8,7 @@ import {
   cast,
   checkOptions,
   div,
+  exp,
   greater,
   less,
   matmul,
@@ -15,6 +16,7 @@ import {
   neg,
   ranges,
   stopGradient,
+  sub,
   sum,
   type Tensor,
   where,
@@ -42,20 +44,40 @@ import { ONE, write } from "./unified/write.ts";
  * | `eq21-decay` | `sum_t c_t` | `b_k`: on an answer without gaps `(1 - g^(k+1)) / (1 - g)` |
  * | `as-run` | `sum_t l_t c_t / sum_t c_t` | `(c_k + a_k - L b_k) / sum_t c_t` |
  * | `as-run-detached` | the same, weights held constant | `c_k / sum_t c_t` |
+ * | `reach` | `sum_t l_t w_t / sum_t w_t`, weights held constant | `w_k / sum_t w_t` |
  *
  * where `a_k = sum_{t <= k} g^(k-t) l_t` and `b_k = sum_{t <= k, t in answer} g^(k-t)`. As run, the
  * gradient on an easy late token can be negative: the loss falls if that token gets less likely.
  *
- * With g = 0 both forms as run are `none`, by definition: propagation is off, and the weights are
+ * With g = 0 both forms as run are `none` as well, by definition: propagation is off, and the weights are
  * 1. This is not their limit, which weights each token by its own loss, `sum_t l_t^2 / sum_t l_t`.
+ *
+ * The form `reach` is not the paper's. It takes the paper's reason for the propagation at its word:
+ * SFT sets `T(s*_t, rho0) = 1`, as if the model left to itself were at every gold state, where it is
+ * with the chance `d_t = prod_{i < t} p_i`, the product of equation 21. Training on the states that the
+ * learner visits (Ross, Gordon and Bagnell, "A reduction of imitation learning and structured
+ * prediction to no-regret online learning", 2011) weighs the loss at a state by the chance of being
+ * there. Where the model drives in a share g of the trajectories and the human in the others, the gold
+ * state of t has the weight `w_t = (1 - g) + g d_t`. The weights are chances of states, which imitation
+ * holds constant, so the gradient on a token is never negative, and at least `1 - g` of that on the
+ * first; it is that of `none` once the model makes no mistakes.
  */
-export type PropagationForm = "none" | "eq21" | "eq21-decay" | "as-run" | "as-run-detached";
+export type PropagationForm =
+  | "none"
+  | "eq21"
+  | "eq21-decay"
+  | "as-run"
+  | "as-run-detached"
+  | "reach";
 
 /** The options of propagation. */
 export interface PropagationOptions {
   /** The form (default `"as-run"`). */
   readonly form?: PropagationForm;
-  /** The decay g for each position, from 0 to 1 (default 0.95). `none` and `eq21` ignore it. */
+  /**
+   * The decay g for each position, from 0 to 1; for `reach`, the share g of trajectories that the model
+   * drives (default 0.95). `none` and `eq21` ignore it.
+   */
   readonly gamma?: number;
 }
 
@@ -124,6 +146,18 @@ function relative(losses: Tensor, mask: Tensor, gamma: number): Tensor {
   return where(some, weights, mask);
 }
 
+/** `d_t = prod_{i < t} p_i`: the chance that the model left to itself is at the gold state of t. */
+function chancesOfStates(losses: Tensor): Tensor {
+  return exp(sub(losses, matmul(losses, decays(1, losses))));
+}
+
+/** `M w_t / sum_t w_t` with `w_t = (1 - g) + g d_t`: weights whose mean is 1. */
+function visited(losses: Tensor, mask: Tensor, gamma: number): Tensor {
+  const weights = mul(mask, add(mul(chancesOfStates(losses), gamma), 1 - gamma));
+  const total = sum(weights, { axes: [-1], keepDims: true });
+  return div(mul(weights, answerLength(mask)), where(greater(total, 0), total, 1));
+}
+
 const whole = "prod_{i<=n} T(s*_{i+1}, s_i) -> T*";
 
 /** The definitions of a decayed loss to go. */
@@ -176,6 +210,24 @@ const rules: Readonly<Record<PropagationForm, PropagationRule>> = {
       return propagatedBy(write.div(c, total));
     },
   },
+  reach: {
+    transition: "T(s*_{n+1}, s_n) -> T*, at states as likely as the model's own",
+    normalizer: "sum_t w_bt of each sequence, then sequences",
+    formula: (gamma) =>
+      formulaOf("mean_b sum_t l_bt sg(w_bt / sum_t w_bt)", {
+        w_bt: "1 - gamma + gamma d_bt",
+        d_bt: "prod_{i<t} p_bi",
+        gamma: `${gamma}`,
+        l: "-log p",
+      }),
+    weights: (losses, mask, gamma) => stopGradient(visited(losses, mask, gamma)),
+    gradient(gamma) {
+      const d = named("d_bt", write.exp(write.sub(own, write.before(own, one))));
+      const share = write.constant(gamma);
+      const w = named("w_bt", write.add(write.sub(ONE, share), write.mul(share, d)));
+      return propagatedBy(write.div(w, write.sumOfAnswer(w)));
+    },
+  },
 };
 
 /** The largest loss of a token that still takes part in the weights. */
@@ -185,7 +237,7 @@ const LARGEST_LOSS = 3e38;
 function ruleOf(name: string, form: PropagationForm, gamma: number): PropagationRule {
   checkName(`${name}: form`, form, rules);
   checkOptions(name, { gamma: ranges.share }, { gamma });
-  const isOff = gamma === 0 && (form === "as-run" || form === "as-run-detached");
+  const isOff = gamma === 0 && form !== "eq21" && form !== "eq21-decay";
   return isOff ? rules.none : rules[form];
 }
 

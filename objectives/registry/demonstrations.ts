@@ -70,19 +70,27 @@ export const demonstrationEntries: readonly ObjectiveEntry[] = [
         min: 0,
         max: 1,
         help: "The decay by which the loss of a later token reaches an earlier one, for each " +
-          "position between them.",
+          "position between them; for the propagation reach, the share of the model's own states.",
       },
       propagation: {
         kind: "choice",
-        choices: ["as-run", "as-run-detached", "eq21", "eq21-decay", "none"],
+        choices: ["as-run", "as-run-detached", "eq21", "eq21-decay", "reach", "none"],
         default: objectiveDefaults.propagation,
         help:
           "The form of the relation propagation; docs of @unitune/objectives give the formulas.",
       },
       embeddings,
+      passes: {
+        kind: "integer",
+        default: objectiveDefaults.passes,
+        min: 1,
+        help:
+          "The number of passes that predict own tokens, each on the states of the one before: " +
+          "with several, own tokens follow own tokens.",
+      },
     },
-    make: ({ gamma, propagation, embeddings, ...lambda }) =>
-      ift({ lambda: lambdaOf(lambda), embeddings, gamma, propagation }),
+    make: ({ gamma, propagation, embeddings, passes, ...lambda }) =>
+      ift({ lambda: lambdaOf(lambda), embeddings, passes, gamma, propagation }),
   }),
   defineObjective({
     ...onDemonstrations,

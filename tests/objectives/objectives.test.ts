@@ -95,6 +95,7 @@ const forms: readonly PropagationForm[] = [
   "eq21-decay",
   "as-run",
   "as-run-detached",
+  "reach",
 ];
 const bySequence = sft({ normalizer: "sequence" });
 
@@ -103,7 +104,7 @@ theorem(
   ({ dtype, tolerance }) =>
     fc.asyncProperty(
       casesIn(dtype),
-      fc.constantFrom<PropagationForm>("none", "as-run", "as-run-detached"),
+      fc.constantFrom<PropagationForm>("none", "as-run", "as-run-detached", "reach"),
       async ({ params, batch }, propagation) => {
         const intuitive = lossOf(ift({ lambda: 0, gamma: 0, propagation }), batch);
         const supervised = lossOf(bySequence, batch);

@@ -20,6 +20,7 @@ const forms: readonly PropagationForm[] = [
   "eq21-decay",
   "as-run",
   "as-run-detached",
+  "reach",
 ];
 
 /** The worked numbers: rows of 4 and of 3 answer tokens, the second one padded. */
@@ -117,6 +118,8 @@ function byHand(logProbs: readonly number[], mask: readonly number[], gamma: num
     gradient: () => 1 / count,
   };
   const sumC = total(0, length, c);
+  const w = (t: number) => answer(t) * (1 - gamma + gamma * Math.exp(-total(0, t, l)));
+  const sumW = total(0, length, w);
   const loss = total(0, length, (t) => l(t) * c(t)) / sumC;
   const rules: Record<PropagationForm, { loss: number; gradient: (k: number) => number }> = {
     none: plain,
@@ -126,6 +129,10 @@ function byHand(logProbs: readonly number[], mask: readonly number[], gamma: num
       ? plain
       : { loss, gradient: (k) => (c(k) + a(k) - loss * seen(gamma)(k)) / sumC },
     "as-run-detached": gamma === 0 ? plain : { loss, gradient: (k) => c(k) / sumC },
+    reach: {
+      loss: total(0, length, (t) => l(t) * w(t)) / sumW,
+      gradient: (k) => w(k) / sumW,
+    },
   };
   return {
     of: (form: PropagationForm) => rules[form],
@@ -189,6 +196,40 @@ Deno.test("as run, the weights of a row average 1 and are 0 off the answer", asy
         const sum = weights[b]?.reduce((sum, w) => sum + w, 0) ?? NaN;
         assertAlmostEquals(sum / count, 1, 1e-12);
         row.mask.forEach((m, t) => assert(m === 1 || weights[b]?.[t] === 0));
+      });
+    }),
+    modest,
+  );
+});
+
+Deno.test("reach: no token is pushed away, and a stop token is as on a mixture of trajectories", async () => {
+  // Two answers of two tokens, a and a stop; p(a) = 1/4 at the start, p(stop) = 1/2 after it. A model
+  // that drives half of the trajectories is at the gold state of the stop in 1/4 of its own, so that
+  // state has the weight 1/2 + 1/2 x 1/4 = 5/8 beside the 1 of the start.
+  const logProbs = tensor([[Math.log(1 / 4), Math.log(1 / 2)]], { dtype: "f64" });
+  const mask = tensor([[1, 1]]);
+  const options = { form: "reach", gamma: 0.5 } as const;
+  const loss = (l: Tensor) => lossValue(propagationLoss(l, mask, options));
+  const [row] = await rowsOf(grad(loss)(logProbs));
+  // Sums of two terms in f64.
+  assertAlmostEquals(row?.[0] ?? NaN, -8 / 13, 1e-15);
+  assertAlmostEquals(row?.[1] ?? NaN, -5 / 13, 1e-15);
+  // As run, the easy stop token of a hard answer is made less likely; here it never is.
+  await fc.assert(
+    fc.asyncProperty(evidence, gammas, async ({ rows, logProbs, mask }, gamma) => {
+      const [gradients, share] = [
+        await rowsOf(
+          grad((l: Tensor) => propagationLoss(l, mask, { form: "reach", gamma }).total)(logProbs),
+        ),
+        1 - gamma,
+      ];
+      rows.forEach((row, b) => {
+        const own = (gradients[b] ?? []).filter((_, t) => row.mask[t] === 1);
+        const [first = NaN] = own;
+        for (const value of own) {
+          // Rounding in f64 of sums of 8 terms.
+          assert(value <= 0 && value <= first * share + 1e-15 && value >= first - 1e-15);
+        }
       });
     }),
     modest,

@@ -30,8 +30,9 @@ const rows: readonly Row[] = [
     "ift scheduled-sampling intuitive-dpo intuitive-grpo",
   ],
   ["gamma", share, 0.95, "ift"],
-  ["propagation", "as-run | as-run-detached | eq21 | eq21-decay | none", "as-run", "ift"],
+  ["propagation", "as-run | as-run-detached | eq21 | eq21-decay | reach | none", "as-run", "ift"],
   ["embeddings", "live | synchronised", "live", "ift intuitive-dpo intuitive-grpo"],
+  ["passes", "a whole number, at least 1", 1, "ift"],
   ["teacherShare", share, 0.5, "distillation sdft opsd sdpo gkd"],
   ["temperature", positive, 1, "distillation"],
   [

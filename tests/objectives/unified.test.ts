@@ -312,7 +312,9 @@ Deno.test("parts have the forms that they say under every option", async () => {
     objective: objective(paired(estimate(gold, indicator)), free),
     batch: world.pairs,
   });
-  for (const form of ["none", "eq21", "eq21-decay", "as-run", "as-run-detached"] as const) {
+  for (
+    const form of ["none", "eq21", "eq21-decay", "as-run", "as-run-detached", "reach"] as const
+  ) {
     await assertUnified(form, {
       policy,
       objective: objective(estimate(gold, indicator), propagated({ form, gamma: 0.7 })),
