@@ -5,8 +5,11 @@
  * @module
  */
 
-import { arms } from "../study/arms.ts";
-import { studyPlan } from "../study/plan.ts";
+import { claimCells, claimNote, judgedClaims } from "../study/claims.ts";
+import { type CompactResults, openCompact } from "../study/compact.ts";
+import { planDigest, studies, studyPlan } from "../study/plan.ts";
+import { planMarkdown } from "../study/plan_text.ts";
+import { scheduleOf } from "../study/schedule.ts";
 import { studyPage } from "../study/study_page.ts";
 import {
   carryOutStudy,
@@ -18,6 +21,7 @@ import {
   type StudyResults,
 } from "../study/study.ts";
 import {
+  markdownTable,
   studyLines,
   studyMarkdown,
   studyRemarks,
@@ -30,6 +34,7 @@ import { oneProcess, type Team, together } from "../run/team.ts";
 import { borrowHands, lendHands } from "../study/borrowed_hands.ts";
 import { type HandMaker, ownHands } from "../study/workers.ts";
 import { runCommand } from "../terminal/errors.ts";
+import { fitTable } from "../terminal/layout.ts";
 import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
 import { formatDuration, progressReporter, standardProgress } from "../terminal/progress.ts";
@@ -41,34 +46,64 @@ import { commitOf } from "../study/commit.ts";
 import { gatherValues } from "@unitune/training";
 
 const flags = {
+  study: {
+    kind: "choice",
+    choices: ["objectives", "exposure"],
+    default: "objectives",
+    help:
+      "objectives compares SFT, RLHF and IFT on answers of a few characters, at equal steps; exposure " +
+      "compares training on gold and on own states on answers of many steps, at equal tokens.",
+  },
   quick: {
     kind: "boolean",
-    help: "Runs a smaller study, of some arms, in at most five minutes on two cores.",
+    help:
+      "Runs a smaller study, of some arms: in at most five minutes on two cores, or ten of exposure.",
+  },
+  plan: {
+    kind: "boolean",
+    help: "Prints the plan of the study, and does nothing else.",
   },
   out: {
     kind: "string",
     placeholder: "DIR",
     help: "The folder of the study. Trainings that are finished in it are not repeated.",
-    defaultHelp: "runs/study-quick or runs/study",
+    defaultHelp: "runs/study or runs/exposure, and -quick behind it",
+  },
+  results: {
+    kind: "string",
+    placeholder: "FILE",
+    help: "The file that each finished trial is added to, a line each. Trials in it are not " +
+      "repeated, so the study goes on from it on another machine, without the folder.",
+    defaultHelp: "none",
+  },
+  minutes: {
+    kind: "number",
+    above: 0,
+    help: "The minutes after which no further trial begins. Those that run are finished.",
+    defaultHelp: "no limit",
   },
   seeds: {
     kind: "integer",
-    default: 5,
     min: 2,
     max: MOST_SEEDS,
     help: "The number of seeds; each has data of its own.",
+    defaultHelp: "5; of exposure 20, or 4 with --quick",
   },
   "first-seed": {
     kind: "integer",
-    default: 0,
     min: 0,
     max: LAST_FIRST_SEED,
     help: "The first seed. Seeds that no setting was chosen by can confirm a finding.",
+    defaultHelp: "0; of exposure with --quick, 1000",
   },
   arms: {
     kind: "string",
     placeholder: "NAMES",
-    help: `Some of the arms, joined by commas: ${arms.map(({ name }) => name).join(", ")}.`,
+    help: `Some of the arms, joined by commas. Of ${
+      Object.entries(studies).map(([name, { whole: { arms } }]) =>
+        `${name}: ${arms.map(({ name }) => name).join(", ")}`
+      ).join(". Of ")
+    }.`,
     defaultHelp: "all of them; with --quick, some",
   },
   noise: {
@@ -96,12 +131,17 @@ const flags = {
 
 const usage =
   `Trains one undertrained model further in many ways, on the same prompts and answers and for the ` +
-  `same number of steps, and reports what became of each: exact match, recovery from a wrong ` +
+  `same number of steps or tokens, and reports what became of each: exact match, recovery from a wrong ` +
   `token, longer prompts, distance from the start, and cost. Differences are paired by seed and ` +
   `have 95 % intervals.
 
-  deno task compare --quick    some arms and a small model, in minutes
-  deno task compare            all arms, in hours
+  deno task compare --quick               some arms and a small model, in minutes
+  deno task compare                       all arms, in hours
+  deno task compare --study exposure      gold and own states, in hours
+
+A long study goes on in parts, on any machine, from a file of its results:
+
+  deno task compare --study exposure --results FILE --minutes 90
 
 The same command continues a study that was interrupted.`;
 
@@ -117,6 +157,7 @@ function documentOf(
   results: StudyResults,
 ): string {
   const seeds = seedsOf(plan);
+  const claims = judgedClaims(plan, results);
   const chosenBy = seeds.slice(0, plan.selectionSeeds);
   return [
     `Command: \`${command}\`  `,
@@ -125,6 +166,14 @@ function documentOf(
     `${chosenBy.length === 1 ? "seed" : "seeds"} ${range(chosenBy)}, among learning rates ` +
     plan.rates.join(", "),
     "",
+    ...claims.length === 0 ? [] : [
+      `Digest of the plan: \`${planDigest(plan)}\``,
+      "",
+      markdownTable(claimCells(claims)),
+      "",
+      claimNote(plan.claims?.length ?? 0),
+      "",
+    ],
     studyMarkdown(plan, results),
     "",
     ...studyRemarks(plan, results).map((remark) => `- ${remark}`),
@@ -151,6 +200,10 @@ interface ReadyStudy {
   readonly files: { readonly document: string; readonly report: string };
   /** The number of workers of each process (default: it follows the device). */
   readonly jobs: number | undefined;
+  /** The finished trials of the file of results; undefined without one, and beside the first process. */
+  readonly compact: CompactResults | undefined;
+  /** Minutes after which no further trial begins (default: there is no limit). */
+  readonly minutes: number | undefined;
   /** The device, of the first process. */
   readonly device: NamedDevice | undefined;
 }
@@ -168,15 +221,21 @@ async function readyStudy(
   const commit = await commitOf(".");
   const { values } = parseFlags(flags, argv);
   const plan = studyPlan(values);
-  const folder = values.out ?? (values.quick ? "runs/study-quick" : "runs/study");
+  const name = values.study === "objectives" ? "study" : values.study;
+  const folder = values.out ?? `runs/${name}${values.quick ? "-quick" : ""}`;
   const command = ["deno task compare", ...argv.map(shellQuote)].join(" ");
   const files = { document: `${folder}/study.md`, report: `${folder}/report.html` };
-  const study = { plan, folder, command, commit, files, jobs: values.jobs };
-  if (collective.rank > 0) return { ...study, device: undefined };
+  const { jobs, minutes, results } = values;
+  const study = { plan, folder, command, commit, files, jobs, minutes };
+  if (collective.rank > 0) return { ...study, compact: undefined, device: undefined };
+  const compact = results === undefined ? undefined : await openCompact({
+    ...{ path: results, study: values.study, plan: planDigest(plan), commit },
+  });
   // Checked before the study rather than after it.
   for (const path of Object.values(files)) await requireReplaceable(path, INSTEAD);
   const options = { ...threads !== undefined && { threads } };
-  return { ...study, device: opened.use(await openDevice(values.device, tell, options)) };
+  const device = opened.use(await openDevice(values.device, tell, options));
+  return { ...study, compact, device };
 }
 
 /** The workers of a study: those of this process, and of others. */
@@ -186,9 +245,19 @@ interface StudyHands {
   readonly counts: readonly number[];
 }
 
+/** What is done of a study and how long the rest takes, by the trials of its file of results. */
+function scheduleText(plan: StudyPlan, compact: CompactResults, jobs: number): string {
+  const { done, total, spent, left } = scheduleOf(plan, compact.all());
+  const time = (seconds: number) => formatDuration(seconds / jobs);
+  return `${done} of ${total} trials are finished` +
+    (left === undefined
+      ? ""
+      : `, in ${time(spent)} at ${jobs} at a time; the others take about ${time(left)}`);
+}
+
 /** Carries out a study in the first process, and writes its reports. */
 async function conduct(
-  { plan, folder, command, commit, files, device }: ReadyStudy,
+  { plan, folder, command, commit, files, device, compact, minutes = Infinity }: ReadyStudy,
   { collective }: Team,
   { own, counts }: StudyHands,
 ): Promise<number> {
@@ -200,24 +269,34 @@ async function conduct(
     `${plan.arms.length} arms, ${plan.seeds} seeds, at most ${total} trials, ${jobs} at a ` +
       `time, in ${folder}`,
   );
+  if (compact !== undefined) say(scheduleText(plan, compact, jobs));
+  const mayBegin = () => performance.now() - started < minutes * 60_000;
   using interruption = interruptible();
   let results: StudyResults | undefined;
   {
     await using borrowed = borrowHands(collective, counts);
     using progress = progressReporter(standardProgress(), total, 1);
     results = await carryOutStudy({
-      ...{ folder, plan, command, progress, device: device.name },
+      ...{ folder, plan, command, progress, device: device.name, mayBegin },
+      ...compact && { compact },
       hands: [...own, ...borrowed.makers],
       signal: AbortSignal.any([interruption.signal, borrowed.signal]),
     });
   }
   if (results === undefined) {
-    say(`interrupted; resume it by\n  ${command}`);
-    return interruption.exitCode;
+    if (compact !== undefined) say(scheduleText(plan, compact, jobs));
+    const isOver = !mayBegin() && !interruption.signal.aborted;
+    say(`${isOver ? `${minutes} minutes are over` : "interrupted"}; resume it by\n  ${command}`);
+    return isOver ? 0 : interruption.exitCode;
   }
   interruption[Symbol.dispose]();
   const rows = studyRows(plan, results);
   print(`\n${studyLines(rows).join("\n")}\n`);
+  const claims = judgedClaims(plan, results);
+  if (claims.length > 0) {
+    print(`${fitTable(claimCells(claims)).join("\n")}\n`);
+    say(claimNote(plan.claims?.length ?? 0));
+  }
   for (const remark of studyRemarks(plan, results)) say(remark);
   await writeSealed(files.document, documentOf(command, commit, plan, results), INSTEAD);
   const page = await studyPage({ folder, command, plan, results, device });
@@ -251,6 +330,11 @@ export async function compareCommand(
   const { collective, threads = navigator.hardwareConcurrency } = team;
   if (wantsHelp(argv)) {
     if (collective.rank === 0) console.log(helpText(flags, usage));
+    return 0;
+  }
+  const { values } = parseFlags(flags, argv);
+  if (values.plan) {
+    if (collective.rank === 0) print(planMarkdown(studyPlan(values)));
     return 0;
   }
   using opened = new DisposableStack();

@@ -15,14 +15,28 @@ export interface GridPoint {
   readonly settings: GivenSettings;
 }
 
+/** A stage of an arm before its last. */
+export interface ArmStage {
+  /** The settings in which it differs from what all arms share. */
+  readonly settings: GivenSettings;
+  /** Its share of the cost of the arm: of the budget of tokens, or of the steps without one. */
+  readonly share: number;
+}
+
 /** A way to train the checkpoint further. */
 export interface Arm {
   /** The name of the arm. */
   readonly name: string;
   /** A description in a few words. */
   readonly about: string;
-  /** The settings in which it differs from the others. */
+  /** The settings in which it differs from the others: of its last stage, if there are several. */
   readonly settings: GivenSettings;
+  /** The stages before it (default: there are none). */
+  readonly before?: readonly ArmStage[];
+  /** The helper whose policy of the same seed is its teacher (default: it has none). */
+  readonly teacher?: string;
+  /** The number of seeds, if fewer than the study has (default: all). */
+  readonly seeds?: number;
   /** A factor for the learning rates to try (default 1). */
   readonly rateScale?: number;
   /** The values to try of other settings, which make a grid with the learning rates. */

@@ -49,7 +49,8 @@ export interface UnfinishedStudy extends SavedStudy {
 /** The trials of a study by arm: each point of its grid on every seed. */
 function trialsOf(plan: StudyPlan, { arm, grid }: ArmGrid): readonly TrialName[] {
   return grid.flatMap(({ name: point }) =>
-    seedsOf(plan).map((seed) => ({ arm: arm.name, point, seed }))
+    seedsOf({ ...plan, seeds: arm.seeds ?? plan.seeds })
+      .map((seed) => ({ arm: arm.name, point, seed }))
   );
 }
 
@@ -64,7 +65,7 @@ function bestSoFar(
 ): GridPoint | undefined {
   const [only, ...others] = grid;
   if (others.length === 0) return only;
-  const seeds = seedsOf(plan).slice(0, triedSeeds(plan, grid));
+  const seeds = seedsOf(plan).slice(0, triedSeeds(plan, { arm, grid }));
   const tried = grid.map((point) => ({
     point,
     results: results.filter((result) =>

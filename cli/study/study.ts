@@ -1,7 +1,8 @@
 /**
  * A study: arms that train one checkpoint further, on the same prompts and answers, for the same
- * number of steps, each with the best of its tried settings, over several seeds. Each trial, an arm
- * with some settings and a seed, is a run of its own. A trial that was measured is not repeated.
+ * number of steps or tokens, each with the best of its tried settings, over several seeds. Each trial,
+ * an arm with some settings and a seed, is a run of its own. A trial that was measured is not
+ * repeated, be its result in the study's folder or in a file of compact results (`compact.ts`).
  *
  * ```text
  * study.json                                the plan
@@ -16,6 +17,7 @@
 
 import {
   type GivenSettings,
+  settingTable,
   type TrainSettings,
   trainSettings,
   UserError,
@@ -27,12 +29,15 @@ import { isThere } from "../files/folders.ts";
 import { writeFileAtomically } from "../files/atomic.ts";
 import type { ProgressReporter } from "../terminal/progress.ts";
 import { readJson } from "../files/read.ts";
-import { type Arm, BASE, gridOf, type GridPoint, rewardModelArm } from "./arms.ts";
-import { isTrialResult, readTrialResult, type Trial, type TrialResult } from "./trial.ts";
+import { type Arm, type ArmStage, BASE, gridOf, type GridPoint } from "./arms.ts";
+import type { CompactResults } from "./compact.ts";
+import { isTrialResult, placesOf, readTrialResult, type Trial, type TrialResult } from "./trial.ts";
 import { type HandMaker, ownHands, startWorkers } from "./workers.ts";
 
 /** The plan of a study. */
 export interface StudyPlan {
+  /** The title of its page (default: that of the study of objectives). */
+  readonly title?: string;
   /** The first seed (default 0). */
   readonly firstSeed?: number;
   /** The number of seeds. */
@@ -43,16 +48,40 @@ export interface StudyPlan {
   readonly selectionSeeds: number;
   /** The arms. */
   readonly arms: readonly Arm[];
+  /** Trainings beside the arms that are not compared: of teachers and of judges, a run a seed. */
+  readonly helpers: readonly Helper[];
+  /** What the study claims of its arms, before they are trained (default: nothing). */
+  readonly claims?: readonly StudyClaim[];
   /** The learning rates to try. */
   readonly rates: readonly number[];
   /** Whether to try all values of an arm's own settings, or only the first of each. */
   readonly isWholeGrid: boolean;
+  /** The tasks, of which each seed has one, in turn (default: all seeds have those of the settings). */
+  readonly tasks?: readonly string[];
   /** The settings of the training that makes the checkpoint. */
   readonly base: GivenSettings;
   /** The settings that all arms share. */
   readonly shared: GivenSettings;
   /** The number of sampled answers to each question of the test. */
   readonly samples: number;
+}
+
+/** A claim that is tested: one arm has more of a measure than another. */
+export interface StudyClaim {
+  /** The arm. */
+  readonly arm: string;
+  /** The arm that it is compared with. */
+  readonly against: string;
+  /** The measure. */
+  readonly measure: string;
+  /** What it would mean, in a few words. */
+  readonly meaning: string;
+}
+
+/** A training beside the arms. */
+export interface Helper extends Arm {
+  /** Whether it starts from a new model, and not from the checkpoint (default: it does not). */
+  readonly isNew?: boolean;
 }
 
 /** The results of a study. */
@@ -75,6 +104,10 @@ export interface StudyRun {
   readonly device: TrainSettings["device"];
   /** What carries out trials, each one at a time (default: one worker). */
   readonly hands?: readonly HandMaker[];
+  /** The results of trials that are finished, wherever they were carried out (default: none). */
+  readonly compact?: CompactResults;
+  /** Whether a further trial may begin (default: always). */
+  readonly mayBegin?: () => boolean;
   /** Shows the progress. */
   readonly progress: ProgressReporter;
   /** Stops the trials after their current steps. */
@@ -119,11 +152,26 @@ export function seedsOf(
  * @param plan The plan.
  * @returns The number of trials.
  */
-export function countTrials(
-  { arms, rates, isWholeGrid, seeds, selectionSeeds }: StudyPlan,
-): number {
-  const tried = arms.reduce((total, arm) => total + gridOf(arm, rates, isWholeGrid).length, 0);
-  return 2 * seeds + tried * selectionSeeds + arms.length * (seeds - selectionSeeds);
+export function countTrials(plan: StudyPlan): number {
+  return [...countsOf(plan).values()].reduce((total, count) => total + count, 0);
+}
+
+/**
+ * The trials of the checkpoint, of each helper and of each arm.
+ *
+ * @param plan The plan.
+ * @returns Their numbers by name.
+ */
+export function countsOf(plan: StudyPlan): ReadonlyMap<string, number> {
+  const { seeds } = plan;
+  return new Map([
+    [BASE, seeds] as const,
+    ...gridsOf(plan).map((own) => {
+      const { arm, grid } = own;
+      const tried = triedSeeds(plan, own);
+      return [arm.name, grid.length * tried + (arm.seeds ?? seeds) - tried] as const;
+    }),
+  ]);
 }
 
 /** The one point of a grid of settings that are not tried. */
@@ -131,8 +179,8 @@ const FIXED: GridPoint = { name: "as-it-is", settings: {} };
 
 /** An arm with the settings to try. */
 export interface ArmGrid {
-  /** The arm. */
-  readonly arm: Arm;
+  /** The arm, or the helper. */
+  readonly arm: Helper;
   /** The points, of which the best on validation data is chosen. */
   readonly grid: readonly GridPoint[];
 }
@@ -141,14 +189,17 @@ export interface ArmGrid {
  * The arms of a study with their grids.
  *
  * @param plan The plan.
- * @returns The arms. The reward model is the first: its trials take longest, so no worker waits for
- * them at the end.
+ * @returns The helpers and the arms. The helpers are the first: their trials take longest, so no
+ * worker waits for them at the end.
  */
 export function gridsOf(
-  { arms, rates, isWholeGrid }: Pick<StudyPlan, "arms" | "rates" | "isWholeGrid">,
+  { arms, helpers, rates, isWholeGrid }: Pick<
+    StudyPlan,
+    "arms" | "helpers" | "rates" | "isWholeGrid"
+  >,
 ): readonly ArmGrid[] {
   return [
-    { arm: rewardModelArm, grid: [FIXED] },
+    ...helpers.map((arm) => ({ arm, grid: [FIXED] })),
     ...arms.map((arm) => ({ arm, grid: gridOf(arm, rates, isWholeGrid) })),
   ];
 }
@@ -157,14 +208,14 @@ export function gridsOf(
  * The number of seeds on which every point of a grid is tried; the best goes on to the others.
  *
  * @param plan The plan.
- * @param grid The grid.
- * @returns The number; all seeds where there is nothing to choose.
+ * @param own The arm and its grid.
+ * @returns The number; all seeds of the arm where there is nothing to choose.
  */
 export function triedSeeds(
   { seeds, selectionSeeds }: Pick<StudyPlan, "seeds" | "selectionSeeds">,
-  { length }: readonly GridPoint[],
+  { arm, grid: { length } }: ArmGrid,
 ): number {
-  return length === 1 ? seeds : selectionSeeds;
+  return length === 1 ? arm.seeds ?? seeds : selectionSeeds;
 }
 
 /** The results of a point of a grid on some seeds. */
@@ -192,75 +243,93 @@ interface ArmResults {
   readonly results: readonly TrialResult[];
 }
 
+/** The reason why a trial does not begin: no further one may. */
+const postponed: unique symbol = Symbol("postponed");
+
 /**
  * Carries out a study, or the remaining trials of one. A trial starts as soon as its checkpoint
- * exists and a worker is free. The results depend on neither the order nor the number of workers.
+ * exists and a worker is free. The results depend on neither the order nor the number of workers. A
+ * checkpoint or a teacher whose result is known from elsewhere is trained only for a trial that starts
+ * from it.
  *
  * @param study The study.
- * @returns The results; undefined if the study was interrupted.
+ * @returns The results; undefined if the study was interrupted, or no further trial may begin.
  * @throws {UserError} If the folder holds another study, or a run fails.
  */
 export async function carryOutStudy(study: StudyRun): Promise<StudyResults | undefined> {
   const { folder, plan, command, device, hands = ownHands(1), progress, signal } = study;
+  const { compact, mayBegin = () => true } = study;
   using _claim = await keepPlan(folder, plan, command);
   await using workers = startWorkers({
     ...{ hands, device, folder, samples: plan.samples, signal },
     onChange: (running) => progress.phase(describe(running)),
   });
   let done = 0;
+  const settled = new Map<string, Promise<TrialResult>>();
 
-  const settle = async (trial: Trial): Promise<TrialResult> => {
+  const carryOut = async (trial: Trial): Promise<TrialResult> => {
     const known = await readTrialResult(folder, trial);
-    const result = known ?? await workers.carryOut(trial);
+    const { result, seconds } = known === undefined
+      ? await workers.carryOut(trial, () => {
+        if (!mayBegin()) throw postponed;
+      })
+      : { result: known, seconds: 0 };
+    // A run that is there again for others to start from: the first result of a trial stays.
+    if (compact?.get(trial) !== undefined) return result;
+    await compact?.add(trial, result, seconds);
     done++;
     // Results from before say nothing about the duration of the rest.
     if (known === undefined) progress.update(done);
     return result;
   };
 
-  const starts = seedsOf(plan).map((seed) => ({
-    seed,
-    base: settle({
-      ...{ arm: BASE, point: "", seed },
-      settings: writtenSettings(trainSettings({ ...quiet, ...plan.base, seed, dataSeed: seed })),
-    }),
-  }));
+  /** The result of a trial whose run is in the folder. */
+  const run = (trial: Trial): Promise<TrialResult> => {
+    const { run: place } = placesOf(trial);
+    const settling = settled.get(place) ?? carryOut(trial);
+    settled.set(place, settling);
+    return settling;
+  };
 
-  const settleAll = (arm: Arm, point: GridPoint, from: typeof starts) =>
-    Promise.all(from.map(async ({ seed, base }) => {
-      const settings = trainSettings({
-        ...quiet,
-        ...plan.shared,
-        ...arm.settings,
-        ...point.settings,
-        from: `${folder}/${(await base).run}`,
-        seed: ARM_SEED + seed,
-        dataSeed: seed,
-      });
-      const written = writtenSettings(settings);
-      return await settle({ arm: arm.name, point: point.name, seed, settings: written });
-    }));
+  /** The result of a trial, wherever it was carried out; `needed` are the runs that it starts from. */
+  const settle = async (trial: Trial, needed: readonly Trial[]): Promise<TrialResult> => {
+    const known = compact?.get(trial);
+    if (known !== undefined) {
+      done++;
+      return known;
+    }
+    await Promise.all(needed.map(run));
+    return await run(trial);
+  };
+
+  const trials = trialsOf(plan, folder);
+  const seeds = seedsOf(plan);
+
+  const settleAll = (arm: Helper, point: GridPoint, of: readonly number[]) =>
+    Promise.all(of.map((seed) => settle(trials.of(arm, point, seed), trials.needs(arm, seed))));
 
   /** Tries every point on the first seeds, then the best of them on the others. */
   const settleArm = async ({ arm, grid }: ArmGrid): Promise<ArmResults> => {
-    const first = triedSeeds(plan, grid);
+    const own = seeds.slice(0, arm.seeds ?? plan.seeds);
+    const first = triedSeeds(plan, { arm, grid });
     const tried = await Promise.all(grid.map(async (point) => ({
       point,
-      results: await settleAll(arm, point, starts.slice(0, first)),
+      results: await settleAll(arm, point, own.slice(0, first)),
     })));
     const best = bestPoint(tried);
     if (best === undefined) throw new RangeError(`${arm.name}: a grid without points`);
-    const others = await settleAll(arm, best, starts.slice(first));
+    const others = await settleAll(arm, best, own.slice(first));
     const results = [...tried.flatMap(({ results }) => results), ...others];
     return { arm: arm.name, chosen: best.name, results };
   };
 
   try {
     const [checkpoints, settled] = await Promise.all([
-      Promise.all(starts.map(({ base }) => base)),
+      Promise.all(seeds.map((seed) => settle(trials.base(seed), []))),
       Promise.all(gridsOf(plan).map(settleArm)),
     ]);
-    const arms = [...settled.slice(1), ...settled.slice(0, 1)];
+    const { length: helpers } = plan.helpers;
+    const arms = [...settled.slice(helpers), ...settled.slice(0, helpers)];
     const all: StudyResults = {
       chosen: Object.fromEntries(arms.map(({ arm, chosen }) => [arm, chosen])),
       results: [...checkpoints, ...arms.flatMap(({ results }) => results)],
@@ -269,8 +338,99 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
     return all;
   } catch (error) {
     if (signal.aborted && error === signal.reason) return undefined;
-    throw error;
+    if (error !== postponed) throw error;
+    // What has begun is finished, and its result kept.
+    const rest = await Promise.allSettled(settled.values());
+    const failure = rest.find((one) => one.status === "rejected" && one.reason !== postponed);
+    if (failure?.status === "rejected" && !signal.aborted) throw failure.reason;
+    return undefined;
   }
+}
+
+/**
+ * Where the stages of an arm end: budgets count from the start of the run, and steps from that of the
+ * stage.
+ */
+function extentsOf(
+  { tokenBudget, steps = settingTable.steps.default }: GivenSettings,
+  before: readonly ArmStage[],
+): { readonly extents: readonly GivenSettings[]; readonly last: GivenSettings } {
+  const shares = before.map(({ share }) => share);
+  const upTo = (i: number) => shares.slice(0, i + 1).reduce((total, share) => total + share, 0);
+  return {
+    extents: shares.map((share, i) =>
+      tokenBudget === undefined
+        ? { steps: Math.round(share * steps) }
+        : { tokenBudget: Math.round(upTo(i) * tokenBudget) }
+    ),
+    last: before.length === 0 || tokenBudget !== undefined
+      ? {}
+      : { steps: Math.round((1 - upTo(before.length)) * steps) },
+  };
+}
+
+/** The trials of a study. */
+interface StudyTrials {
+  /** The training of the checkpoint of a seed. */
+  base(seed: number): Trial;
+  /** An arm with some settings, or a helper. */
+  of(arm: Helper, point: GridPoint, seed: number): Trial;
+  /** The trials whose models such a trial starts from. */
+  needs(arm: Helper, seed: number): readonly Trial[];
+}
+
+/**
+ * The trials of a study in a folder.
+ *
+ * @param plan The plan.
+ * @param folder The folder.
+ * @returns What makes them.
+ */
+export function trialsOf(plan: StudyPlan, folder: string): StudyTrials {
+  const written = (given: GivenSettings) => writtenSettings(trainSettings({ ...quiet, ...given }));
+  /** The data of a seed. */
+  const dataOf = (seed: number): GivenSettings => {
+    const tasks = plan.tasks?.[seed % plan.tasks.length];
+    return { dataSeed: seed, ...tasks !== undefined && { tasks } };
+  };
+  const base = (seed: number): Trial => ({
+    ...{ arm: BASE, point: "", seed },
+    stages: [written({ ...plan.base, ...dataOf(seed), seed })],
+  });
+  const placeOf = (trial: Pick<Trial, "arm" | "point" | "seed">) =>
+    `${folder}/${placesOf(trial).run}`;
+  /** The helper that a name stands for. */
+  const helperNamed = (name: string): Helper => {
+    const helper = plan.helpers.find((one) => one.name === name);
+    if (helper === undefined) throw new RangeError(`a study without the helper ${name}`);
+    return helper;
+  };
+  const of = (arm: Helper, point: GridPoint, seed: number): Trial => {
+    const { name, settings, before = [], teacher, isNew = false } = arm;
+    const lent = teacher === undefined
+      ? {}
+      : { teacher: placeOf({ arm: teacher, point: FIXED.name, seed }) };
+    const shared = isNew ? plan.base : plan.shared;
+    const start = isNew ? {} : { from: placeOf({ arm: BASE, point: "", seed }) };
+    const stage = (own: GivenSettings) =>
+      written({ ...shared, ...own, ...lent, ...start, ...dataOf(seed), seed: ARM_SEED + seed });
+    const { extents, last } = extentsOf(shared, before);
+    return {
+      ...{ arm: name, point: point.name, seed },
+      stages: [
+        ...before.map(({ settings: own }, i) => stage({ ...own, ...extents[i] })),
+        stage({ ...last, ...settings, ...point.settings }),
+      ],
+    };
+  };
+  return {
+    base,
+    of,
+    needs: ({ isNew = false, teacher }, seed) => [
+      ...isNew ? [] : [base(seed)],
+      ...teacher === undefined ? [] : [of(helperNamed(teacher), FIXED, seed)],
+    ],
+  };
 }
 
 /** The sum of exact match on validation data. */
@@ -355,8 +515,10 @@ function isPlan(value: unknown): value is StudyPlan & { readonly command?: strin
   if (!isRecord(value)) return false;
   const { arms, seeds, selectionSeeds, firstSeed = 0, rates, base, shared, samples, command } =
     value;
+  const { helpers } = value;
   const counts = [seeds, selectionSeeds, firstSeed, samples];
-  return Array.isArray(arms) && arms.every(isArm) && Array.isArray(rates) &&
+  return [arms, helpers].every((list) => Array.isArray(list) && list.every(isArm)) &&
+    Array.isArray(rates) &&
     rates.every(isNumber) &&
     counts.every(isNatural) && Number(seeds) <= MOST_SEEDS &&
     Number(firstSeed) <= LAST_FIRST_SEED && isRecord(base) && isRecord(shared) &&

@@ -6,6 +6,7 @@
  */
 
 import type { Device } from "@unitune/core";
+import { isThere } from "../files/folders.ts";
 import { type JsonLine, readJsonLines } from "../files/json_lines.ts";
 import { metricsSection } from "../report/glossary.ts";
 import {
@@ -29,6 +30,8 @@ import { openDevice } from "../run/devices.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { BASE, BASELINE } from "./arms.ts";
 import { type Belief, type Beliefs, readBeliefs } from "./beliefs.ts";
+import { claimCells, claimNote, judgedClaims } from "./claims.ts";
+import { planDigest } from "./plan.ts";
 import { estimateOf, meanOf, pairedDifference } from "./statistics.ts";
 import { readUnfinished, type Standing } from "./standing.ts";
 import {
@@ -328,6 +331,24 @@ function remarkSection(remarks: readonly string[]): readonly PageSection[] {
   return [{ title: "Beside the table", body: html`<ul>${items}</ul>` }];
 }
 
+/** The section with what the study claimed before it began, and what came of it. */
+function claimSection({ plan, results }: StudyRecord): readonly PageSection[] {
+  const claims = judgedClaims(plan, results);
+  if (claims.length === 0) return [];
+  const [header = [], ...rows] = claimCells(claims);
+  const meanings = claims.map(({ arm, against, meaning }): [string, string] => [
+    `${arm} > ${against}`,
+    `${meaning}.`,
+  ]);
+  return [{
+    title: "What was claimed beforehand",
+    body: html`${table({ header, rows })}
+      <p>${claimNote(plan.claims?.length ?? 0)}</p>
+      ${terms(meanings)}
+      <p class="quiet">The digest of the plan is <code>${planDigest(plan)}</code>.</p>`,
+  }];
+}
+
 /** The names of the measures of a study. */
 function measuresOf({ results }: StudyResults): readonly string[] {
   return [...new Set(results.flatMap(({ measures }) => Object.keys(measures)))];
@@ -345,7 +366,7 @@ export function studyRecordPage(record: StudyRecord): string {
   const [first = "", ...others] = verdictOf(studyRows(plan, results), isFinished);
   const baseline = [...measuresBySeed(results, BASELINE, "exact_match").values()];
   return page({
-    title: "SFT, RLHF and IFT on the same data",
+    title: plan.title ?? "SFT, RLHF and IFT on the same data",
     lead: html`${isFinished ? [] : extentText(standing)}<p class="verdict">${first}</p>
       ${others.map((sentence) => html`<p>${sentence}</p>\n`)}
       <p class="quiet">${
@@ -357,6 +378,7 @@ export function studyRecordPage(record: StudyRecord): string {
       on from one undertrained model, ${plan.seeds} seeds; made by <code>${command}</code>.</p>`,
     sections: [
       ...begunSection(standing),
+      ...isFinished ? claimSection(record) : [],
       differenceSection(record),
       ...progressSection(record),
       tableSection(record),
@@ -391,10 +413,13 @@ async function readRuns(
  */
 export async function studyPage(content: StudyPageContent): Promise<string> {
   const { folder, command, plan, results } = content;
-  const beliefs = await readBeliefs(content);
+  // Curves, answers and predictions are of the runs in the folder; others have only their measures.
+  const there = await Promise.all(results.results.map(({ run }) => isThere(`${folder}/${run}`)));
+  const own = { ...results, results: results.results.filter((_, i) => there[i]) };
+  const beliefs = await readBeliefs({ ...content, results: own });
   return studyRecordPage({
     ...{ command, plan, results, beliefs },
-    ...await readRuns(folder, content),
+    ...await readRuns(folder, { command, plan, results: own }),
   });
 }
 

@@ -273,8 +273,13 @@ export function studyTried(plan: StudyPlan, results: StudyResults): string[] {
   });
 }
 
-/** A table in Markdown. */
-function markdown([head = [], ...body]: readonly (readonly string[])[]): string {
+/**
+ * A table in Markdown.
+ *
+ * @param rows The cells, the headings first.
+ * @returns The lines.
+ */
+export function markdownTable([head = [], ...body]: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map((_, i) => i === 0 ? "---" : "--:")), ...body.map(line)]
     .join("\n");
@@ -283,7 +288,7 @@ function markdown([head = [], ...body]: readonly (readonly string[])[]): string 
 /** Both tables of a study in Markdown. */
 export function studyMarkdown(plan: StudyPlan, results: StudyResults): string {
   const tables = [studyCells(studyRows(plan, results)), sideCells(plan, results)];
-  return tables.map(markdown).join("\n\n");
+  return tables.map(markdownTable).join("\n\n");
 }
 
 /** A line for each arm: the runs of its chosen settings, with the exact match of each seed. */

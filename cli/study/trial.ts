@@ -28,8 +28,8 @@ export interface Trial {
   readonly point: string;
   /** The seed. */
   readonly seed: number;
-  /** All settings, as a file keeps them: they may go to another thread. */
-  readonly settings: GivenSettings;
+  /** All settings of each stage, as a file keeps them: they may go to another thread. */
+  readonly stages: readonly GivenSettings[];
 }
 
 /** The result of a trial. */
@@ -46,6 +46,8 @@ export interface TrialResult {
   readonly measures: Measures;
   /** The cost of the training from the checkpoint on. */
   readonly cost: Cost;
+  /** The digest of the model's file of weights. */
+  readonly weights: string;
 }
 
 /** What names a trial. */
@@ -96,6 +98,9 @@ function isMeasure(value: unknown): boolean {
   return value === null || isNumber(value);
 }
 
+/** The file of a checkpoint that holds the weights of a model of a study's size. */
+const WEIGHTS = "model.safetensors";
+
 /** A trial to carry out. */
 export interface TrialRun {
   /** The trial. */
@@ -120,18 +125,19 @@ export interface TrialRun {
 export async function carryOutTrial(run: TrialRun): Promise<boolean> {
   const { trial, folder, samples, device, signal } = run;
   const { arm, point, seed } = trial;
-  const settings = trainSettings(trial.settings);
+  const stages = trial.stages.map((own) => trainSettings(own));
+  const from = stages[0]?.from;
   const places = placesOf(trial);
-  const base = settings.from === undefined ? undefined : await readBase(settings.from);
-  const prepared = await prepare(settings, base);
+  const base = from === undefined ? undefined : await readBase(from);
+  const prepared = await prepare(stages, base);
   const runFolder = `${folder}/${places.run}`;
   using held = await isThere(runPaths(runFolder).config)
     ? await holdRun(runFolder)
-    : await startRun(runFolder, arm, runConfig(settings, prepared));
+    : await startRun(runFolder, arm, runConfig(stages, prepared));
   const { isComplete, checkpoint } = await carryOut({
     folder: runFolder,
     held,
-    stages: [settings],
+    stages,
     prepared,
     device,
     signal,
@@ -151,7 +157,8 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
     ...await preferences(runFolder),
   };
   const { cost } = checkpoint.position;
-  const result: TrialResult = { arm, point, seed, run: places.run, measures, cost };
+  const { [WEIGHTS]: weights = "" } = checkpoint.files;
+  const result: TrialResult = { arm, point, seed, run: places.run, measures, cost, weights };
   const measured = `${folder}/${places.measures}`;
   await makeFolder(measured);
   await writeFileAtomically(

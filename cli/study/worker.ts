@@ -36,12 +36,13 @@ function serve(scope: WorkerScope): void {
   const obey = async (order: TrainOrder): Promise<Reply> => {
     try {
       const device = await deviceFor(order);
+      const began = performance.now();
       const isComplete = await carryOutTrial({ ...order, device, signal: stopping.signal });
       if (!isComplete) return { kind: "stopped" };
       // Read where it was written: another machine may not see the file yet.
       const result = await readTrialResult(order.folder, order.trial);
       if (result === undefined) throw new Error(`${order.trial.arm} was not measured`);
-      return { kind: "done", result };
+      return { kind: "done", result, seconds: (performance.now() - began) / 1000 };
     } catch (error) {
       return failedReply(error);
     }

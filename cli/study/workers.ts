@@ -42,6 +42,8 @@ export type Reply =
     readonly kind: "done";
     /** Its result, as it is written down. */
     readonly result: TrialResult;
+    /** Seconds that it took, from the step on that it was resumed from. */
+    readonly seconds: number;
   }
   | {
     /** The trial was stopped before. */
@@ -133,16 +135,28 @@ function ownHand(signal: AbortSignal, threads: number): Hand {
   };
 }
 
+/** A finished trial. */
+export type Done = Pick<Reply & { readonly kind: "done" }, "result" | "seconds">;
+
+/** A trial that waits for a worker. */
+interface Waiting {
+  readonly trial: Trial;
+  readonly beforehand: () => void;
+}
+
 /** The workers of one study. */
 export interface Workers extends AsyncDisposable {
   /**
    * Carries out a trial, as soon as a worker is free.
    *
-   * @returns Its result.
+   * @param trial The trial.
+   * @param beforehand Called when a worker is free (default: nothing is). What it throws ends this
+   * trial, and no other.
+   * @returns Its result, and the seconds that it took.
    * @throws The reason of the signal, if it stopped the trial; a {@linkcode UserError} if the run
    * fails.
    */
-  carryOut(trial: Trial): Promise<TrialResult>;
+  carryOut(trial: Trial, beforehand?: () => void): Promise<Done>;
   /** Stops the workers after their current steps, waits for them, and terminates them. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -175,16 +189,17 @@ export function startWorkers(options: WorkersOptions): Workers {
   const signal = AbortSignal.any([options.signal, failure.signal]);
   const running = new Map<Trial, Promise<Reply>>();
 
-  const perform = async ({ work }: Hand, trial: Trial) => {
+  const perform = async ({ work }: Hand, { trial, beforehand }: Waiting): Promise<Done> => {
     // A failure of another trial ends this one with the same error.
     signal.throwIfAborted();
+    beforehand();
     const replied = work({ kind: "train", trial, folder, samples, device });
     running.set(trial, replied);
     onChange([...running.keys()]);
     try {
       const reply = await replied;
       if (reply.kind === "failed") throw errorOf(reply);
-      if (reply.kind === "done") return reply.result;
+      if (reply.kind === "done") return reply;
       signal.throwIfAborted();
       throw new Error(`${trial.arm} was stopped, and nobody has asked for that`);
     } catch (error) {
@@ -196,8 +211,9 @@ export function startWorkers(options: WorkersOptions): Workers {
     }
   };
   const hands = options.hands.map((make) => make(signal));
+  const next = pooled(hands.map((hand) => (waiting: Waiting) => perform(hand, waiting)));
   return {
-    carryOut: pooled(hands.map((hand) => (trial: Trial) => perform(hand, trial))),
+    carryOut: (trial, beforehand = () => {}) => next({ trial, beforehand }),
     async [Symbol.asyncDispose]() {
       failure.abort();
       await Promise.allSettled(running.values());

@@ -84,11 +84,12 @@ inFolder("a study that was changed is read or refused in a sentence", async (fol
   const plan = {
     ...{ command: "deno task compare", seeds: 2, selectionSeeds: 1, rates: [1e-3], samples: 4 },
     ...{ arms: [{ name: "sft", about: "more of the same", settings }], isWholeGrid: false },
+    helpers: [],
     ...{ base: { steps: 1 }, shared: { steps: 1 } },
   };
   const cost = { examples: 1, forwardTokens: 2, backwardTokens: 3 };
   const result = (arm: string, seed: number) => ({
-    ...{ arm, point: "", seed, run: `runs/${arm}/seed-${seed}`, cost },
+    ...{ arm, point: "", seed, run: `runs/${arm}/seed-${seed}`, cost, weights: "" },
     measures: { exact_match: 0.5, "validation/exact_match": 0.5, "pairs/accuracy": null },
   });
   const results = {

@@ -11,7 +11,7 @@ import { page } from "@unitune/cli";
 import { curves, intervals } from "@unitune/cli/plot";
 import { pageStyle } from "../../../cli/report/page_style.ts";
 import { type RunRecord, runRecordPage } from "../../../cli/report/run_page.ts";
-import { arms } from "../../../cli/study/arms.ts";
+import { arms, rewardModelArm } from "../../../cli/study/arms.ts";
 import { type StudyRecord, studyRecordPage } from "../../../cli/study/study_page.ts";
 
 /** A number in [0, 1) that looks random: the fractional part of a multiple of the golden ratio. */
@@ -122,6 +122,7 @@ export const study: StudyRecord = {
   command: "deno task compare --arms ift,dpo,ppo",
   plan: {
     ...{ seeds: 3, selectionSeeds: 1, rates: [1e-3], isWholeGrid: false, samples: 2 },
+    helpers: [rewardModelArm],
     arms: trained.flatMap((name) => arms.filter((arm) => arm.name === name)),
     base: { steps: 4 },
     shared: { steps: 8, noise: 0 },
@@ -139,6 +140,7 @@ export const study: StudyRecord = {
           "validation/exact_match": match,
         },
         cost: { examples: 64_000, forwardTokens: 1_500_000, backwardTokens: 500_000 },
+        weights: "",
       }))
     ),
   },

@@ -10,18 +10,27 @@ import {
   assertThrows,
 } from "@std/assert";
 import { glossary, glossaryMarkdown, meaningOf } from "../../../cli/report/glossary.ts";
-import { arms, gridOf } from "../../../cli/study/arms.ts";
+import { arms, gridOf, rewardModelArm } from "../../../cli/study/arms.ts";
 import { readUnfinished } from "../../../cli/study/standing.ts";
-import type { TrialResult } from "../../../cli/study/trial.ts";
 import { otherThan } from "../../../cli/study/measures.ts";
-import { pairedDifference } from "../../../cli/study/statistics.ts";
-import { studyPlan } from "../../../cli/study/plan.ts";
+import { claimCells, claimNote, judgedClaims } from "../../../cli/study/claims.ts";
+import {
+  bonferroniLevel,
+  holmAdjusted,
+  pairedDifference,
+  pairedTest,
+} from "../../../cli/study/statistics.ts";
+import { openCompact } from "../../../cli/study/compact.ts";
+import { planDigest, studyPlan } from "../../../cli/study/plan.ts";
+import { scheduleOf } from "../../../cli/study/schedule.ts";
+import type { TrialResult } from "../../../cli/study/trial.ts";
 import {
   carryOutStudy,
   countTrials,
   readStudy,
   type StudyPlan,
   type StudyResults,
+  trialsOf,
 } from "../../../cli/study/study.ts";
 import {
   studyMarkdown,
@@ -76,6 +85,84 @@ Deno.test("an interval has the quantile of its degrees of freedom, however many"
   assertEquals(estimateOf([5]), { mean: 5, low: NaN, high: NaN, count: 1 });
 });
 
+Deno.test("a paired test and its effect size are SciPy's", () => {
+  const bySeed = (values: readonly number[]) => new Map(values.map((value, seed) => [seed, value]));
+  const none = (count: number) => bySeed(new Array<number>(count).fill(0));
+  // scipy.stats.ttest_1samp, and the d whose scipy.stats.nct has 0.025 on either side; SciPy 1.17.1.
+  const cases = [
+    // Student's sleep data again.
+    {
+      values: [1.2, 2.4, 1.3, 1.3, 0, 1, 1.8, 0.8, 4.6, 1.4],
+      ...{ p: 0.002832890197384273, d: 1.2845575625910546 },
+      ...{ low: 0.41462775638044946, high: 2.118016513981601 },
+    },
+    {
+      values: [1, 2],
+      ...{ p: 0.20483276469913345, d: 2.1213203435596424 },
+      ...{ low: -0.6539329559611072, high: 5.0119288638772534 },
+    },
+    {
+      values: [-1, -2, 0.5, -3, -1.5, 0.25],
+      ...{ p: 0.09472991092054767, d: -0.8399850670648771 },
+      ...{ low: -1.7585574892040632, high: 0.13501958863019722 },
+    },
+  ];
+  for (const { values, p, d, low, high } of cases) {
+    const test = pairedTest(bySeed(values), none(values.length));
+    assertAlmostEquals(test?.p ?? NaN, p, 1e-12);
+    assertAlmostEquals(test?.effect.mean ?? NaN, d, 1e-12);
+    // Simpson's rule, and SciPy's own series.
+    assertAlmostEquals(test?.effect.low ?? NaN, low, 1e-6);
+    assertAlmostEquals(test?.effect.high ?? NaN, high, 1e-6);
+  }
+  for (const values of [[1], [2, 2]]) {
+    assertEquals(pairedTest(bySeed(values), none(values.length)), undefined);
+  }
+});
+
+Deno.test("claims are corrected for their number, by Bonferroni and by Holm", () => {
+  // statsmodels.stats.multitest.multipletests(method="holm"), statsmodels 0.14; products of decimals.
+  const adjusted = holmAdjusted([0.01, 0.04, 0.03, 0.005, 0.2, 0.04]);
+  [0.05, 0.12, 0.12, 0.03, 0.2, 0.12].forEach((p, i) =>
+    assertAlmostEquals(adjusted[i] ?? NaN, p, 1e-15)
+  );
+  assertEquals(holmAdjusted([]), []);
+  // scipy.stats.t.ppf(1 - 0.05 / 8 / 2, 9) standard errors of the sleep data.
+  const values = [1.2, 2.4, 1.3, 1.3, 0, 1, 1.8, 0.8, 4.6, 1.4];
+  const { low, high } = estimateOf(values, bonferroniLevel(8));
+  assertAlmostEquals(low, 0.20055458032798623, 1e-12);
+  assertAlmostEquals(high, 2.959445419672014, 1e-12);
+});
+
+Deno.test("a claim holds, is refuted or open by its adjusted p-value", () => {
+  const cost = { examples: 0, forwardTokens: 0, backwardTokens: 0 };
+  const result = (arm: string, seed: number, exact_match: number) => ({
+    ...{ arm, point: "", seed, run: "", cost, weights: "", measures: { exact_match } },
+  });
+  // Against an arm that is always at 0.5: far above, far below, and on both sides of it.
+  const offsets = { up: [0.2, 0.21, 0.22], down: [-0.2, -0.21, -0.22], both: [-0.1, 0.1, 0.05] };
+  const results: StudyResults = {
+    chosen: {},
+    results: [0, 1, 2].flatMap((seed) => [
+      result("sft", seed, 0.5),
+      ...Object.entries(offsets).map(([arm, by]) => result(arm, seed, 0.5 + (by[seed] ?? NaN))),
+    ]),
+  };
+  const claims = [...Object.keys(offsets), "missing"].map((arm) => ({
+    ...{ arm, against: "sft", measure: "exact_match", meaning: "" },
+  }));
+  const judged = judgedClaims({ ...plan, claims }, results);
+  assertEquals(judged.map(({ arm, outcome }) => [arm, outcome]), [
+    ["up", "holds"],
+    ["down", "refuted"],
+    ["both", "open"],
+  ]);
+  const cells = claimCells(judged).map(([claim, , difference, p]) => [claim, difference, p]);
+  assertEquals(cells[1], ["up > sft", "+0.210 [+0.159, +0.261]", "0.003"]);
+  // Of p = 0.00075 and four claims, and of an interval of 98.75 %.
+  assertStringIncludes(claimNote(4), "Student's of 98.75 % (Bonferroni over 4 claims)");
+});
+
 Deno.test("an interval moves with its values, and holds their mean", () => {
   const values = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 2 });
   fc.assert(fc.property(values, fc.integer({ min: -9, max: 9 }), (values, shift) => {
@@ -108,6 +195,7 @@ const plan: StudyPlan = {
   arms: arms.filter(({ name }) => ["sft", "dpo"].includes(name)),
   rates: [1e-3, 1e-2],
   isWholeGrid: false,
+  helpers: [rewardModelArm],
   base: { ...tiny, ...data, steps: 4 },
   shared: { ...data, steps: 3 },
   samples: 2,
@@ -122,7 +210,7 @@ Deno.test("a document has differences seed by seed, what was tried, and the runs
     validation: number,
     length: number,
   ) => ({
-    ...{ arm, point, seed, run: `runs/${arm}/${point}/seed-${seed}`, cost },
+    ...{ arm, point, seed, run: `runs/${arm}/${point}/seed-${seed}`, cost, weights: "" },
     measures: {
       "exact_match": validation / 2,
       "validation/exact_match": validation,
@@ -169,7 +257,13 @@ Deno.test("a document has differences seed by seed, what was tried, and the runs
 });
 
 inFolder("a plan that was changed is refused, whatever is wrong in it", async (folder) => {
-  const own = { arms: [{ name: "sft", settings: {} }], rates: [0.1], base: {}, shared: {} };
+  const own = {
+    arms: [{ name: "sft", settings: {} }],
+    helpers: [],
+    rates: [0.1],
+    base: {},
+    shared: {},
+  };
   const whole = { ...own, seeds: 10_000, selectionSeeds: 1, firstSeed: 2 ** 31 - 1, samples: 1 };
   const told = async (changed: object) => {
     await Deno.writeTextFile(`${folder}/study.json`, JSON.stringify({ ...whole, ...changed }));
@@ -182,7 +276,9 @@ inFolder("a plan that was changed is refused, whatever is wrong in it", async (f
   for (
     const changed of [
       ...[{ arms: 1 }, { arms: [1] }, { arms: [{ settings: {} }] }, { arms: [{ name: "sft" }] }],
-      ...[{ rates: 1 }, { rates: ["1"] }, { base: 1 }, { shared: 1 }, { command: 1 }],
+      ...[{ helpers: undefined }, { helpers: [1] }, { rates: 1 }, { rates: ["1"] }, { base: 1 }, {
+        shared: 1,
+      }, { command: 1 }],
       ...[{ seeds: 10_001 }, { seeds: 0.5 }, { selectionSeeds: -1 }, { samples: "1" }],
       ...[{ firstSeed: 2 ** 31 }, { firstSeed: -1 }],
     ]
@@ -192,7 +288,7 @@ inFolder("a plan that was changed is refused, whatever is wrong in it", async (f
 Deno.test("remarks are of rewards, preferences and what is known, and of nothing else", () => {
   const cost = { examples: 0, forwardTokens: 0, backwardTokens: 0 };
   const result = (arm: string, seed: number, measures: Readonly<Record<string, number>>) => ({
-    ...{ arm, point: "", seed, run: `runs/${arm}`, cost, measures },
+    ...{ arm, point: "", seed, run: `runs/${arm}`, cost, measures, weights: "" },
   });
   const remarked: StudyPlan = {
     ...plan,
@@ -223,6 +319,20 @@ Deno.test("remarks are of rewards, preferences and what is known, and of nothing
   ]);
 });
 
+/** The study in a folder, without what stops it. */
+const carriedOut = (folder: string) => ({
+  ...{ folder, plan, command: "deno task compare --tiny", device: "wasm" } as const,
+  progress: silentProgress,
+});
+
+/** The trial of a result. */
+function trialOf(trials: ReturnType<typeof trialsOf>, { arm, point, seed }: TrialResult) {
+  if (arm === "base") return trials.base(seed);
+  const known = [...plan.arms, ...plan.helpers].find(({ name }) => name === arm) ?? never();
+  const grid = [...gridOf(known, plan.rates, plan.isWholeGrid), { name: "as-it-is", settings: {} }];
+  return trials.of(known, grid.find(({ name }) => name === point) ?? never(), seed);
+}
+
 /**
  * Carries the study out among some processes of one worker each; a signal stops it in the last.
  */
@@ -232,10 +342,8 @@ async function study(
   signal: AbortSignal = new AbortController().signal,
   update: (step: number) => void = () => {},
 ): Promise<StudyResults | undefined> {
-  const progress = { ...silentProgress, update };
-  const command = "deno task compare --tiny";
-  const carriedOut = { folder, plan, command, device: "wasm", progress } as const;
-  if (size === 1) return await carryOutStudy({ ...carriedOut, signal });
+  const own = { ...carriedOut(folder), progress: { ...silentProgress, update } };
+  if (size === 1) return await carryOutStudy({ ...own, signal });
   const hands = ownHands(1, 2);
   const [results] = await Promise.all(
     collectivesInMemory(size).map(async (collective, rank) => {
@@ -246,7 +354,7 @@ async function study(
       await using borrowed = borrowHands(collective, new Array<number>(size).fill(1));
       assertEquals(borrowed.makers.length, size - 1);
       return await carryOutStudy({
-        ...carriedOut,
+        ...own,
         hands: [...hands, ...borrowed.makers],
         signal: borrowed.signal,
       });
@@ -256,7 +364,7 @@ async function study(
 }
 
 Deno.test("a hand of another process replies by itself, and hears when to stop", async () => {
-  const trial = { arm: "sft", point: "", seed: 0, settings: {} };
+  const trial = { arm: "sft", point: "", seed: 0, stages: [{}] };
   const order = { kind: "train", trial, folder: "f", samples: 1, device: "wasm" } as const;
   const stopping = new AbortController();
   const heard: string[] = [];
@@ -347,6 +455,53 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
     "0.2 of the training answers are wrong",
   );
   assert((whole ?? never()).results.every(({ measures }) => "mistaught/exact_match" in measures));
+
+  // On another machine, where the file of results is, only what it lacks is trained, and the
+  // checkpoint that this starts from; another file has the numbers of the same study.
+  const path = `${folder}/results.json`;
+  const file = { path, study: "tiny", plan: planDigest(plan), commit: "c0ffee" };
+  const here = trialsOf(plan, `${folder}/whole`);
+  const first = await openCompact(file);
+  for (const result of (whole ?? never()).results) {
+    if (result.arm === "dpo" && result.seed === 4) continue;
+    await first.add(trialOf(here, result), result, 2);
+  }
+  const compact = await openCompact(file);
+  const elsewhere = `${folder}/elsewhere`;
+  const own = { ...carriedOut(elsewhere), signal: new AbortController().signal };
+  // Where no trial may begin, none does.
+  assertEquals(await carryOutStudy({ ...own, compact, mayBegin: () => false }), undefined);
+  assert(!Object.keys(await filesIn(elsewhere)).some((name) => name.startsWith("runs/")));
+  const left = scheduleOf(plan, compact.all());
+  assertEquals(left, {
+    done: countTrials(plan) - 1,
+    total: countTrials(plan),
+    spent: 2 * left.done,
+    left: 2,
+  });
+  const continued = await carryOutStudy({ ...own, compact });
+  assertEquals(continued, whole);
+  const runs = new Set(
+    Object.keys(await filesIn(elsewhere)).flatMap((name) => /^runs\/.*seed-\d/.exec(name) ?? []),
+  );
+  const dpo = (whole ?? never()).results.find(({ arm, seed }) => arm === "dpo" && seed === 4);
+  assertEquals([...runs].toSorted(), ["runs/base/seed-4", dpo?.run]);
+  const lines = (await Deno.readTextFile(path)).split("\n").slice(1, -2);
+  assertEquals(lines.length, countTrials(plan));
+  assertStringIncludes(lines.join("\n"), `"commit":"c0ffee"`);
+  assertEquals((await openCompact(file)).all().length, countTrials(plan));
+  // Results of another plan, study or setting are not taken for these.
+  const refused = (other: Partial<typeof file>) =>
+    assertRejects(() => openCompact({ ...file, ...other }), UserError);
+  assertStringIncludes((await refused({ plan: "0" })).message, "holds results by another plan");
+  assertStringIncludes((await refused({ study: "huge" })).message, "of the study tiny");
+  const [trial] = here.needs({ name: "sft", about: "", settings: {} }, 3);
+  const { stages: [stage = {}] } = trial ?? never();
+  assertThrows(
+    () => compact.get({ ...trial ?? never(), stages: [{ ...stage, steps: 99 }] }),
+    UserError,
+    "was trained with other settings than the plan has",
+  );
 
   // The page, with a prompt that somebody chose.
   const reported = (...args: readonly string[]) => report("--run", `${folder}/whole`, ...args);

@@ -79,7 +79,7 @@ Deno.test("the table of a study with every arm and measure fits, and its remarks
     chosen: Object.fromEntries(names.map((name) => [name, "learningRate-0.0003,lambda-0.2"])),
     results: names.flatMap((arm) =>
       seeds.map((seed) => ({
-        ...{ arm, point: "learningRate-0.0003,lambda-0.2", seed, run: "runs/a", cost },
+        ...{ arm, point: "learningRate-0.0003,lambda-0.2", seed, run: "runs/a", cost, weights: "" },
         measures: Object.fromEntries(
           Object.entries(measures).map(([name, value]) => [name, value * (seed + 1)]),
         ),
@@ -88,7 +88,7 @@ Deno.test("the table of a study with every arm and measure fits, and its remarks
   };
   const plan: StudyPlan = {
     ...{ seeds: seeds.length, selectionSeeds: 2, arms, rates: [1e-3], isWholeGrid: true },
-    ...{ base: {}, shared: { noise: 0.2 }, samples: 8 },
+    ...{ helpers: [], base: {}, shared: { noise: 0.2 }, samples: 8 },
   };
   const lines = studyLines(studyRows(plan, results));
   for (const line of lines) assertFits(line);

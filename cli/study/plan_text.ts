@@ -1,0 +1,87 @@
+/**
+ * A study's plan as a text: what is trained, tried, chosen by and claimed, before anything is.
+ *
+ * @module
+ */
+
+import type { GivenSettings } from "@unitune/training";
+import { listed } from "../flags/words.ts";
+import { type Arm, gridOf } from "./arms.ts";
+import { planDigest } from "./plan.ts";
+import { countTrials, seedsOf, type StudyPlan } from "./study.ts";
+import { markdownTable } from "./table.ts";
+
+/** Settings in words: `objective ift, gamma 0.5`. */
+function settingsText(settings: GivenSettings): string {
+  return Object.entries(settings).map(([name, value]) => `${name} ${value}`).join(", ");
+}
+
+/** The stages of an arm in words. */
+function stagesText({ before = [], settings }: Arm): string {
+  const earlier = before.map(({ share, settings }) =>
+    `${100 * share} % of the budget: ${settingsText(settings)}`
+  );
+  return [...earlier, settingsText(settings)].join("; then ");
+}
+
+/**
+ * The plan in Markdown.
+ *
+ * @param plan The plan.
+ * @returns Its digest, and tables of its arms, helpers and claims.
+ */
+export function planMarkdown(plan: StudyPlan): string {
+  const { arms, helpers, claims = [], rates, isWholeGrid, selectionSeeds, base, shared } = plan;
+  const seeds = seedsOf(plan);
+  const range = (of: readonly number[]) => [...new Set([of.at(0), of.at(-1)])].join(" to ");
+  const { tokenBudget } = shared;
+  return [
+    `Digest of the plan: \`${planDigest(plan)}\``,
+    "",
+    `Seeds: ${range(seeds)}${
+      plan.tasks === undefined ? "" : `, which have the tasks ${plan.tasks.join(", ")} in turn`
+    }. Settings are chosen on validation data of seeds ${
+      range(seeds.slice(0, selectionSeeds))
+    }. Answers to a test question: ${plan.samples} sampled, one greedy. Trials: at most ${
+      countTrials(plan)
+    }.`,
+    "",
+    `Checkpoint: ${settingsText(base)}.`,
+    "",
+    `All arms: ${settingsText(shared)}.`,
+    "",
+    markdownTable([
+      ["arm", "what it is", "settings", "learning rates", "seeds"],
+      ...arms.map((arm) => [
+        arm.name,
+        arm.about,
+        stagesText(arm),
+        gridOf(arm, rates, isWholeGrid).map(({ settings }) => settings.learningRate).join(", "),
+        String(arm.seeds ?? plan.seeds),
+      ]),
+    ]),
+    "",
+    ...helpers.map((helper) =>
+      `Beside the arms: ${helper.name}, ${helper.about} (${settingsText(helper.settings)}).`
+    ),
+    "",
+    ...claims.length === 0 ? [] : [
+      markdownTable([
+        ["claim", "measure", "what it would mean"],
+        ...claims.map(({ arm, against, measure, meaning }) => [
+          `${arm} > ${against}`,
+          measure,
+          meaning,
+        ]),
+      ]),
+      "",
+    ],
+    ...tokenBudget === undefined ? [] : [
+      `Every arm ends with the step that brings its cost to ${tokenBudget} tokens: those that any ` +
+      `model reads or writes, and twice those with a gradient. ${
+        listed(helpers.map(({ name }) => name))
+      } costs extra, and is reported beside.`,
+      "",
+    ],
+  ].join("\n");
+}

@@ -1,0 +1,46 @@
+/**
+ * How long what is left of a study takes, by the trials that were measured.
+ *
+ * @module
+ */
+
+import type { CompactTrial } from "./compact.ts";
+import { meanOf } from "./statistics.ts";
+import { countsOf, type StudyPlan } from "./study.ts";
+
+/** What is done of a study, and what is left. */
+export interface Schedule {
+  /** Finished trials. */
+  readonly done: number;
+  /** All trials. */
+  readonly total: number;
+  /** Seconds that the finished trials took, one after the other. */
+  readonly spent: number;
+  /** Seconds that the others will take so; undefined where no trial was timed. */
+  readonly left?: number;
+}
+
+/**
+ * The schedule of a study: a trial that is left takes as long as those of its arm, or, where none of
+ * them is finished, as long as an average one.
+ *
+ * @param plan The plan.
+ * @param trials The finished trials.
+ * @returns The schedule.
+ */
+export function scheduleOf(plan: StudyPlan, trials: readonly CompactTrial[]): Schedule {
+  const timed = trials.filter(({ seconds }) => seconds > 0).map(({ seconds }) => seconds);
+  const spent = timed.reduce((sum, seconds) => sum + seconds, 0);
+  const counts = countsOf(plan);
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const done = trials.length;
+  if (timed.length === 0) return { done, total, spent };
+  const average = meanOf(timed);
+  const left = [...counts].reduce((sum, [arm, count]) => {
+    const own = trials.filter((trial) => trial.arm === arm);
+    const ownTimes = own.flatMap(({ seconds }) => seconds > 0 ? [seconds] : []);
+    const each = ownTimes.length === 0 ? average : meanOf(ownTimes);
+    return sum + Math.max(0, count - own.length) * each;
+  }, 0);
+  return { done, total, spent, left };
+}
