@@ -366,6 +366,29 @@ export const equal: readonly EqualChange[] = [
     after: `[full([SIDE, SIDE], 0.5), full([ELEMENTS], ${value})] as const,`,
     because: "the time of a sum is measured, whatever its terms",
   })),
+  ...["1", "(-1)"].flatMap((other) =>
+    ([
+      [
+        "trainClassifier.score",
+        "const score = at.reduce((total, place) => total + (weights[place] ?? 0), 0);",
+      ],
+      [
+        "trainClassifier",
+        "for (const place of at) change[place] = (change[place] ?? 0) + share * error;",
+      ],
+      ["trainClassifier", "weights[place] = (weights[place] ?? 0) + RATE * own;"],
+      [
+        "trainClassifier",
+        "return new Map([...places].map(([feature, place]) => [feature, weights[place] ?? 0]));",
+      ],
+    ] as const).map(([inside, before]) => ({
+      file: "cli/study/exposure/distances.ts",
+      inside,
+      before,
+      after: before.replace("?? 0", `?? ${other}`),
+      because: "the type checker does not know that the array has the element",
+    }))
+  ),
 ];
 
 const inMemory = "what is stored, and what computed again, has the same elements";

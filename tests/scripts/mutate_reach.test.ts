@@ -39,15 +39,20 @@ Deno.test("resolution knows packages, their entries and relative paths", () =>
 Deno.test("tests of the package come first, and among them what is near and quick", () => {
   const tests = [
     { name: "other", args: [], isOwn: false, distance: 1 },
-    { name: "far", args: [], isOwn: true, distance: 4 },
+    { name: "far", args: [], isOwn: true, distance: 11 },
+    { name: "quick and far", args: [], isOwn: true, distance: 10 },
     { name: "slow", args: [], isOwn: true, distance: 1 },
     { name: "quick", args: [], isOwn: true, distance: 1 },
     { name: "examples", args: [], isOwn: true, distance: 0 },
   ];
-  const seconds: Readonly<Record<string, number>> = { slow: 60, quick: 0.5 };
+  const seconds: Readonly<Record<string, number>> = {
+    "slow": 60,
+    "quick": 0.4,
+    "quick and far": 2,
+  };
   assertEquals(
     inOrder(tests, ({ name }) => seconds[name]).map(({ name }) => name),
-    ["quick", "examples", "far", "slow", "other"],
+    ["quick", "examples", "slow", "quick and far", "far", "other"],
   );
 });
 

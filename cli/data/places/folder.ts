@@ -173,10 +173,9 @@ function configOf(
 function requireParts(files: readonly string[], name: string): void {
   const there = new Set(files);
   for (const file of files) {
-    const [, before = "", of = "", after = ""] = /^(.*-)\d{5}(-of-\d{5})(.*)$/.exec(file) ?? [];
-    const count = Math.min(Number(of.slice(4)), 99_999);
-    for (let i = 0; i < count; i++) {
-      const part = `${before}${String(i).padStart(5, "0")}${of}${after}`;
+    const [, before = "", count = "", after = ""] = /^(.*-)\d{5}-of-(\d{5})(.*)$/.exec(file) ?? [];
+    for (let i = 0; i < Number(count); i++) {
+      const part = `${before}${String(i).padStart(5, "0")}-of-${count}${after}`;
       if (!there.has(part)) throw new UserError(`${part} of ${name} is missing`);
     }
   }

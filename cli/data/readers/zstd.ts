@@ -51,8 +51,11 @@ export function frameAt(
   if (magic !== FRAME) throw new Error("something that is no frame");
   const descriptor = view.getUint8(start + 4);
   const isSingle = (descriptor & 0x20) !== 0;
-  const sizeBytes = [isSingle ? 1 : 0, 2, 4, 8][descriptor >> 6] ?? 0;
-  const dictionaryBytes = [0, 1, 2, 4][descriptor & 3] ?? 0;
+  // 1, 2, 4 or 8 bytes. The lowest flag means no size, unless the frame is one segment.
+  const sizeFlag = descriptor >> 6;
+  const sizeBytes = isSingle || sizeFlag > 0 ? 1 << sizeFlag : 0;
+  // 0, 1, 2 or 4 bytes.
+  const dictionaryBytes = (1 << (descriptor & 3)) >> 1;
   let at = start + 5 + (isSingle ? 0 : 1) + dictionaryBytes + sizeBytes;
   for (let isLast = false; !isLast;) {
     within(at + 3);

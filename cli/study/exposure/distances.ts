@@ -88,17 +88,21 @@ type Kind = keyof PairedStates;
 /** The weight of a bias, beside those of features. */
 const BIAS = -1;
 
-type Weights = ReadonlyMap<number, number>;
+/** Weights by feature. */
+export type Weights = ReadonlyMap<number, number>;
 
 /** The log-odds that a state was reached. */
 function scoreOf(weights: Weights, features: Features): number {
-  return features.reduce(
-    (score, feature) => score + (weights.get(feature) ?? 0),
-    weights.get(BIAS) ?? 0,
-  );
+  return [BIAS, ...features].reduce((score, feature) => score + (weights.get(feature) ?? 0), 0);
 }
 
-function trainClassifier(questions: readonly PairedStates[]): Weights {
+/**
+ * Trains the classifier on all of some questions.
+ *
+ * @param questions The states of each question.
+ * @returns The weight of each feature, and at -1 the bias.
+ */
+export function trainClassifier(questions: readonly PairedStates[]): Weights {
   const places = new Map([[BIAS, 0]]);
   const placeOf = (feature: number) => {
     const place = places.get(feature) ?? places.size;
@@ -107,7 +111,7 @@ function trainClassifier(questions: readonly PairedStates[]): Weights {
   };
   const labelled = (["trained", "reached"] as const).flatMap((kind) => {
     const states = questions.flatMap((question) => question[kind]);
-    const share = 1 / (2 * Math.max(states.length, 1));
+    const share = 1 / (2 * states.length);
     return states.map((features) => ({
       at: Int32Array.from([BIAS, ...features], placeOf),
       target: Number(kind === "reached"),

@@ -1,7 +1,7 @@
 /** `deno task data`: what is said of rows of every kind. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { histogramLines } from "../../../cli/report/histogram.ts";
-import { assertRefused, data, ended, inFolder, start, writeRows } from "../command.ts";
+import { assertRefused, data, ended, inFolder, reversals, start, writeRows } from "../command.ts";
 import { writeTinyModel } from "../tiny_model.ts";
 import fc from "fast-check";
 
@@ -32,6 +32,19 @@ inFolder("data is told with its form, oddities, lengths, fit and first example",
     ...['  0  3  given    "<user>"', '  1  6  given    "a"', '  2  7  given    "b"'],
     ...['  3  4  given    "<assistant>"', '  4  7  learned  "b"', '  5  6  learned  "a"'],
     '  6  1  learned  "<stop>"',
+  ]);
+});
+
+inFolder("of data in several files, the first one is named", async (folder) => {
+  const paths = ["a", "b"].map((name) => `${folder}/${name}.jsonl`);
+  for (const path of paths) await writeRows(path);
+  const { code, stdout, stderr } = await data(folder, "--context", "12");
+  assertEquals(code, 0, stderr);
+  assertEquals(stdout.split("\n").slice(0, 2), [
+    `2 files, the first of them ${paths[0]}`,
+    `${
+      2 * reversals.length
+    } rows of the form completions: prompts with answers (prompt, completion)`,
   ]);
 });
 

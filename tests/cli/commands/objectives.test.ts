@@ -137,6 +137,20 @@ Deno.test("objectives describes what train minimizes where it is told no more th
   }
   const { out } = await run("dr-grpo");
   assertStringIncludes(out, "max-new-tokens is 256 here; in `train` it is 4 more than");
+  // An option has its own default; one that is a setting of every training has the setting's.
+  assertStringIncludes(
+    out,
+    `
+Options of \`train\`
+  --group-size N            The number of answers to each prompt, which are
+                            compared with each other. (at least 2; default 8)
+  --clip-range X            How far a ratio may move from 1 before it is
+                            clipped. (above 0; default 0.2)
+  --max-new-tokens N        The most tokens of an answer. (with objectives on
+                            rollouts; at least 1; default 4 more than the
+                            longest answer in the data)
+`,
+  );
 });
 
 /** Words of formulas that are no symbols. */

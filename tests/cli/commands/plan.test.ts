@@ -1,9 +1,9 @@
 /** `train --plan`: what a training takes, without training. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { reference } from "@unitune/core";
+import { reference, zeros } from "@unitune/core";
 import { type StepPlan, trainSettings } from "@unitune/training";
 import { chosenPlan, planLines } from "../../../cli/report/plan_text.ts";
-import { measurePace } from "../../../cli/run/pace.ts";
+import { fastest, measurePace } from "../../../cli/run/pace.ts";
 import { assertRefused, inFolder, train, writeRows } from "../command.ts";
 import { writeTinyModel } from "../tiny_model.ts";
 
@@ -102,6 +102,18 @@ Deno.test("the way of a plan is the one that is set, or the first that fits", ()
     ) === kept;
   assertEquals([chosen("auto", 7), chosen("auto", 6.99)], [true, false]);
   assertEquals([chosen("none", 1), chosen("blocks", 9)], [true, false]);
+});
+
+Deno.test("a pace is that of the fastest run after the first, among those of some time", async () => {
+  let [time, runs] = [0, 0];
+  // The first run compiles. Of the others the last begins within 400 milliseconds of its end.
+  const milliseconds = [9000, 300, 50, 30, 40, 10];
+  const run = () => {
+    time += milliseconds[runs++] ?? NaN;
+    return zeros([]);
+  };
+  assertEquals(await fastest(run, () => time), 0.03);
+  assertEquals(runs, 5);
 });
 
 Deno.test("nobody waits for the reference backend, whose pace is not measured", async () => {

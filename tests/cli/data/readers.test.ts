@@ -306,18 +306,21 @@ Deno.test("a frame of zstd ends where its header says, whatever the header holds
   const contents = [1, 2, 3];
   // A last block of bytes as they are: RFC 8878, section 3.1.1.2.
   const block = [contents.length << 3 | 1, 0, 0, ...contents];
-  for (const [sizeFlag, sizeBytes] of [1, 2, 4, 8].entries()) {
-    for (const [dictionaryFlag, dictionaryBytes] of [0, 1, 2, 4].entries()) {
-      for (const checksum of [0, 1]) {
-        // One segment: no window is described.
-        const descriptor = sizeFlag << 6 | 0x20 | checksum << 2 | dictionaryFlag;
-        const frame = Uint8Array.from([
-          ...[0x28, 0xb5, 0x2f, 0xfd, descriptor],
-          ...Array(dictionaryBytes + sizeBytes).fill(0),
-          ...block,
-          ...Array(4 * checksum).fill(0),
-        ]);
-        assertEquals(frameAt(frame, 0), { end: frame.length, isSkipped: false }, `${descriptor}`);
+  // Whether it is one segment, of which no window is described; and the bytes of sizes by flag.
+  const segments = [[0x20, 0, [1, 2, 4, 8]], [0, 1, [0, 2, 4, 8]]] as const;
+  for (const [segmentFlag, windowBytes, sizes] of segments) {
+    for (const [sizeFlag, sizeBytes] of sizes.entries()) {
+      for (const [dictionaryFlag, dictionaryBytes] of [0, 1, 2, 4].entries()) {
+        for (const checksum of [0, 1]) {
+          const descriptor = sizeFlag << 6 | segmentFlag | checksum << 2 | dictionaryFlag;
+          const frame = Uint8Array.from([
+            ...[0x28, 0xb5, 0x2f, 0xfd, descriptor],
+            ...Array(windowBytes + dictionaryBytes + sizeBytes).fill(0),
+            ...block,
+            ...Array(4 * checksum).fill(0),
+          ]);
+          assertEquals(frameAt(frame, 0), { end: frame.length, isSkipped: false }, `${descriptor}`);
+        }
       }
     }
   }

@@ -366,18 +366,21 @@ inFolder(
 
 Deno.test("what is measured of sampled answers is of what was said", async () => {
   using device = await openDevice("wasm");
-  const question = questionOf({ conversation, kind: "all" }, tokenizer, context);
+  const question = questionOf({ conversation, kind: "reverse" }, tokenizer, context);
   assert(question !== undefined);
   const split = { name: "test", sequences: [question.sequence], questions: [question], notes: [] };
   const measured = async (...said: readonly number[]) => {
     const { model, params } = scripted(tokenizer, context, after(...said));
     const examination = { validation: split, test: [split], samples: 2, seed: 0 };
     using examiner = createExaminer(examination, model, tokenizer, device);
-    const { "mean@k": share, length } = await examiner.examine(params, params);
-    return [share, length];
+    const { "mean@k": share, length, recovery } = await examiner.examine(params, params);
+    return [share, length, recovery];
   };
-  assertEquals(await measured(c, d, stop), [1, 2]);
-  assertEquals(await measured(c, pad, d, stop), [0, 3]);
+  assertEquals(await measured(c, d, stop), [1, 2, 1]);
+  assertEquals(await measured(c, pad, d, stop), [0, 3, 0]);
+  // Behind a wrong first token, what the model says is the rest of the right answer, or is not.
+  assertEquals(await measured(a, d, stop), [0, 2, 1]);
+  assertEquals(await measured(c, stop), [0, 1, 0]);
 });
 
 Deno.test("an answer has the tokens that were generated, and ends where a stop token was", () => {

@@ -22,6 +22,7 @@ import {
   bigramFeatures,
   classifierDistance,
   totalVariation,
+  trainClassifier,
 } from "../../../cli/study/exposure/distances.ts";
 import { cosines } from "../../../cli/study/exposure/gradients.ts";
 import { createProbe } from "../../../cli/study/exposure/probe.ts";
@@ -138,6 +139,7 @@ Deno.test("total variation is half the sum of differences, and bounded", () => {
   assertEquals(totalVariation(["a", "a", "b", "c"], ["a", "b", "b", "d"]), 0.5);
   assertEquals(totalVariation(["a"], ["b", "b"]), 1);
   assertEquals(totalVariation([], ["a"]), NaN);
+  assertEquals(totalVariation(["a"], []), NaN);
 });
 
 Deno.test("a classifier finds what tells states apart, and nothing where nothing does", () => {
@@ -151,7 +153,39 @@ Deno.test("a classifier finds what tells states apart, and nothing where nothing
   assertGreater(classifierDistance(questions([99])), 0.45);
   // 90 judged states of either kind: a standard deviation of some 0.05, and three of them.
   assert(Math.abs(classifierDistance(questions([]))) < 0.16);
-  assertEquals(bigramFeatures("abab").length, 2);
+  // Two of three states of either kind have a feature, so that their scores come near log 2. Feature
+  // 7 is not in training, and tells nothing.
+  const learned = { trained: [[0], [0], [1]], reached: [[1], [1], [0]] };
+  assertEquals(classifierDistance([learned, { trained: [[0, 7]], reached: [[1, 7]] }]), 0.5);
+});
+
+Deno.test("the classifier is that of 200 steps of gradient descent from 0, at a rate of 0.5", () => {
+  const weights = trainClassifier([
+    { trained: [[0]], reached: [[0], [1]] },
+    { trained: [[0], [0]], reached: [] },
+  ]);
+  const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+  let [bias, zero, one] = [0, 0, 0];
+  for (let step = 0; step < 200; step++) {
+    // Half of the weight is that of trained states, all with feature 0; of reached ones half have it.
+    const [p, q] = [sigmoid(bias + zero), sigmoid(bias + one)];
+    const [slopeZero, slopeOne] = [(1 - p) / 4 - p / 2, (1 - q) / 4];
+    bias += (slopeZero + slopeOne) / 2;
+    zero += slopeZero / 2;
+    one += slopeOne / 2;
+  }
+  // Sums of f64 in other orders; one step more or less changes the third digit.
+  for (const [feature, weight] of [bias, zero, one].entries()) {
+    assertAlmostEquals(weights.get(feature - 1) ?? NaN, weight, 1e-12);
+  }
+  assertEquals(weights.size, 3);
+});
+
+Deno.test("a prefix has the pairs of its last characters as features, each once", () => {
+  const pair = (a: string, b: string) => a.charCodeAt(0) * 65_536 + b.charCodeAt(0);
+  assertEquals(bigramFeatures("cabab", 4), [pair("a", "b"), pair("b", "a")]);
+  assertEquals(bigramFeatures("abcdefghijklmnopq").length, 15);
+  assertEquals(bigramFeatures("a"), []);
 });
 
 Deno.test("the cosine of a gradient with itself is 1", async () => {
