@@ -22,7 +22,7 @@ import { helpText } from "../flags/help.ts";
 import { openDevice } from "../run/devices.ts";
 import { readRunConfig } from "../run/run_config.ts";
 import { readBase, type TrainedBase } from "../run/trained.ts";
-import { createProbe } from "../study/exposure/probe.ts";
+import { createProbe, exposureMeasures } from "../study/exposure/probe.ts";
 import type { Measures } from "../study/measures.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { alignTable } from "../terminal/layout.ts";
@@ -97,10 +97,7 @@ export async function exposureCommand(argv: readonly string[]): Promise<number> 
   using probe = createProbe(base.model, base.tokenizer, device);
   const { models: { policy } } = base;
   const measures: Measures = {
-    ...await probe.accuracies(policy, questions),
-    ...await probe.recovery(policy, questions, seed),
-    ...await probe.distances(policy, questions),
-    ...await probe.reach(policy, questions),
+    ...await exposureMeasures(probe, policy, questions, seed),
     ...values.gradients && await probe.projections(policy, questions.slice(0, COMPARED), {
       "sft": sft(),
       "ift": ift(),

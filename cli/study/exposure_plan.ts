@@ -190,6 +190,7 @@ const whole: StudyPlan = {
   base: checkpoint,
   shared: { ...common, steps, tokenBudget: BUDGET },
   samples: 4,
+  probed: 100,
 };
 
 /** The arms of the quick form. */
@@ -212,6 +213,7 @@ const quick: StudyPlan = {
   base: checkpoint,
   shared: { ...common, steps, tokenBudget: QUICK_BUDGET },
   samples: 4,
+  probed: 50,
 };
 
 /** The study of exposure bias. */

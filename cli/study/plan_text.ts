@@ -42,9 +42,9 @@ export function planMarkdown(plan: StudyPlan): string {
       plan.tasks === undefined ? "" : `, which have the tasks ${plan.tasks.join(", ")} in turn`
     }. Settings are chosen on validation data of seeds ${
       range(seeds.slice(0, selectionSeeds))
-    }. Answers to a test question: ${plan.samples} sampled, one greedy. Trials: at most ${
-      countTrials(plan)
-    }.`,
+    }. Answers to a test question: ${plan.samples} sampled, one greedy.${
+      plan.probed === undefined ? "" : ` Exposure is measured by ${plan.probed} of the questions.`
+    } Trials: at most ${countTrials(plan)}.`,
     "",
     `Checkpoint: ${settingsText(base)}.`,
     "",

@@ -64,6 +64,8 @@ export interface StudyPlan {
   readonly shared: GivenSettings;
   /** The number of sampled answers to each question of the test. */
   readonly samples: number;
+  /** The most questions of the test by which exposure is measured (default 0: it is not). */
+  readonly probed?: number;
 }
 
 /** A claim that is tested: one arm has more of a measure than another. */
@@ -261,7 +263,7 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
   const { compact, mayBegin = () => true } = study;
   using _claim = await keepPlan(folder, plan, command);
   await using workers = startWorkers({
-    ...{ hands, device, folder, samples: plan.samples, signal },
+    ...{ hands, device, folder, samples: plan.samples, probed: plan.probed ?? 0, signal },
     onChange: (running) => progress.phase(describe(running)),
   });
   let done = 0;
@@ -515,8 +517,8 @@ function isPlan(value: unknown): value is StudyPlan & { readonly command?: strin
   if (!isRecord(value)) return false;
   const { arms, seeds, selectionSeeds, firstSeed = 0, rates, base, shared, samples, command } =
     value;
-  const { helpers } = value;
-  const counts = [seeds, selectionSeeds, firstSeed, samples];
+  const { helpers, probed = 0 } = value;
+  const counts = [seeds, selectionSeeds, firstSeed, samples, probed];
   return [arms, helpers].every((list) => Array.isArray(list) && list.every(isArm)) &&
     Array.isArray(rates) &&
     rates.every(isNumber) &&

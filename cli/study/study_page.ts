@@ -219,6 +219,7 @@ function progressSection({ progress }: StudyRecord): readonly PageSection[] {
 /** The tables of a study, in order. */
 const groups: Readonly<Record<ColumnGroup, string>> = {
   results: "On the test",
+  exposure: "Gold states and own states",
   elsewhere: "On other data, and of the answers",
   cost: "What it took",
 };

@@ -18,7 +18,7 @@ import {
 } from "./study.ts";
 
 /** What a column tells of an arm. */
-export type ColumnGroup = "results" | "elsewhere" | "cost";
+export type ColumnGroup = "results" | "exposure" | "elsewhere" | "cost";
 
 /** A measure in the table. */
 export interface Shown {
@@ -39,6 +39,11 @@ export const shownMeasures: readonly Shown[] = [
   { measure: "pass@k", title: "pass@k", digits: 3, group: "results" },
   { measure: "gap", title: "gap", digits: 3, group: "results" },
   { measure: "recovery", title: "recovery", digits: 3, group: "results" },
+  { measure: "token_gap", title: "token gap", digits: 3, group: "exposure" },
+  { measure: "step_gap", title: "step gap", digits: 3, group: "exposure" },
+  { measure: "step_recovery", title: "step recovery", digits: 3, group: "exposure" },
+  { measure: "state_distance", title: "state distance", digits: 3, group: "exposure" },
+  { measure: "reached_share", title: "reached", digits: 3, group: "exposure" },
   { measure: "longer/exact_match", title: "longer", digits: 3, group: "elsewhere" },
   { measure: "reformatted/exact_match", title: "reformatted", digits: 3, group: "elsewhere" },
   { measure: "mistaught/exact_match", title: "mistaught", digits: 3, group: "elsewhere" },

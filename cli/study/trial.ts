@@ -18,6 +18,7 @@ import { holdRun, startRun } from "../run/run_folder.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { readBase } from "../run/trained.ts";
 import { carryOut } from "../run/carry_out.ts";
+import { createProbe, exposureMeasures } from "./exposure/probe.ts";
 import { createExaminer, type Measures } from "./measures.ts";
 
 /** A trial: an arm with some settings and a seed. */
@@ -109,6 +110,8 @@ export interface TrialRun {
   readonly folder: string;
   /** The number of sampled answers to each question of the test. */
   readonly samples: number;
+  /** The most questions of the test by which exposure is measured; 0 where it is not. */
+  readonly probed: number;
   /** The device to compute on. */
   readonly device: Device;
   /** Stops the trial after its current step. */
@@ -123,7 +126,7 @@ export interface TrialRun {
  * @throws {UserError} If the run fails.
  */
 export async function carryOutTrial(run: TrialRun): Promise<boolean> {
-  const { trial, folder, samples, device, signal } = run;
+  const { trial, folder, samples, probed, device, signal } = run;
   const { arm, point, seed } = trial;
   const stages = trial.stages.map((own) => trainSettings(own));
   const from = stages[0]?.from;
@@ -151,9 +154,13 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
   const test = [...prepared.test, ...prepared.mistaught];
   const examination = { validation, test, samples, seed };
   using examiner = createExaminer(examination, prepared.model, prepared.tokenizer, device);
+  using probe = createProbe(prepared.model, prepared.tokenizer, device);
+  // Of one seed, all arms are asked the same questions, with the same mistakes forced on them.
+  const questions = prepared.test[0]?.questions.slice(0, probed) ?? [];
   const measures = {
     ...await examiner.validate(policy),
     ...await examiner.examine(policy, base?.models.policy ?? policy),
+    ...await exposureMeasures(probe, policy, questions, seed),
     ...await preferences(runFolder),
   };
   const { cost } = checkpoint.position;

@@ -20,6 +20,8 @@ export interface TrialOrder {
   readonly folder: string;
   /** The number of sampled answers to each question of the test. */
   readonly samples: number;
+  /** The most questions of the test by which exposure is measured; 0 where it is not. */
+  readonly probed: number;
   /** The name of the device. */
   readonly device: TrainSettings["device"];
 }
@@ -171,6 +173,8 @@ export interface WorkersOptions {
   readonly folder: string;
   /** The number of sampled answers to each question of the test. */
   readonly samples: number;
+  /** The most questions of the test by which exposure is measured; 0 where it is not. */
+  readonly probed: number;
   /** Stops all trials after their current steps. */
   readonly signal: AbortSignal;
   /** Called with the running trials whenever they change (default: nothing is). */
@@ -184,7 +188,7 @@ export interface WorkersOptions {
  * @returns The workers.
  */
 export function startWorkers(options: WorkersOptions): Workers {
-  const { device, folder, samples, onChange = () => {} } = options;
+  const { device, folder, samples, probed, onChange = () => {} } = options;
   const failure = new AbortController();
   const signal = AbortSignal.any([options.signal, failure.signal]);
   const running = new Map<Trial, Promise<Reply>>();
@@ -193,7 +197,7 @@ export function startWorkers(options: WorkersOptions): Workers {
     // A failure of another trial ends this one with the same error.
     signal.throwIfAborted();
     beforehand();
-    const replied = work({ kind: "train", trial, folder, samples, device });
+    const replied = work({ kind: "train", trial, folder, samples, probed, device });
     running.set(trial, replied);
     onChange([...running.keys()]);
     try {

@@ -90,6 +90,31 @@ export interface Probe extends Disposable {
 }
 
 /**
+ * All measures of a model but those of gradients.
+ *
+ * @param probe The probe.
+ * @param params The parameters of the model.
+ * @param questions The questions.
+ * @param seed The seed of the mistakes that are forced.
+ * @returns The measures; none if no question's task has a world.
+ */
+export async function exposureMeasures(
+  probe: Probe,
+  params: unknown,
+  questions: readonly Question[],
+  seed: number,
+): Promise<Measures> {
+  const asked = worldQuestions(questions);
+  if (asked.length === 0) return {};
+  return {
+    ...await probe.accuracies(params, asked),
+    ...await probe.recovery(params, asked, seed),
+    ...await probe.distances(params, asked),
+    ...await probe.reach(params, asked),
+  };
+}
+
+/**
  * Makes a probe of models.
  *
  * @param model The functions of the models.

@@ -25,7 +25,7 @@ import {
   trainClassifier,
 } from "../../../cli/study/exposure/distances.ts";
 import { cosines } from "../../../cli/study/exposure/gradients.ts";
-import { createProbe } from "../../../cli/study/exposure/probe.ts";
+import { createProbe, exposureMeasures } from "../../../cli/study/exposure/probe.ts";
 import { answerTally, forcedTally, ownTally } from "../../../cli/study/exposure/tallies.ts";
 import { scripted } from "../scripted.ts";
 
@@ -114,6 +114,7 @@ Deno.test("a question of another task is left out, and kinds are told apart wher
   using probe = createProbe(model, tokenizer, device);
   const other: Question = { ...question, kind: "sort" };
   assertEquals(await probe.accuracies(params, [other]), {});
+  assertEquals(await exposureMeasures(probe, params, [other], 0), {});
   const measures = await probe.reach(params, [question, other]);
   assertEquals(Object.keys(measures), ["reached_share", "sampled_share"]);
 });
@@ -231,11 +232,6 @@ Deno.test("a trained model is measured by all measures", async () => {
     "cosine/ift-gamma",
     "projection_reward",
   ]);
-  const shares = {
-    ...await probe.accuracies(policy, questions),
-    ...await probe.recovery(policy, questions, 1),
-    ...await probe.distances(policy, questions),
-    ...await probe.reach(policy, questions),
-  };
+  const shares = await exposureMeasures(probe, policy, questions, 1);
   for (const [name, value] of Object.entries(shares)) assert(-1 <= value && value <= 1, name);
 });

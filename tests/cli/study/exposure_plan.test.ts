@@ -1,12 +1,14 @@
 /** The plan of the study of exposure: what all arms share, what is written down, what it claims. */
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { wasm } from "@unitune/core";
 import { requireBudgets, requireShared, trainSettings } from "@unitune/training";
 import { gridOf } from "../../../cli/study/arms.ts";
 import { settingsDigest } from "../../../cli/study/compact.ts";
 import { planDigest, studyPlan } from "../../../cli/study/plan.ts";
 import { planMarkdown } from "../../../cli/study/plan_text.ts";
 import { countsOf, countTrials, type StudyPlan, trialsOf } from "../../../cli/study/study.ts";
-import { compare } from "../command.ts";
+import { carryOutTrial, readTrialResult } from "../../../cli/study/trial.ts";
+import { compare, inFolder } from "../command.ts";
 
 const choice = { study: "exposure", noise: 0 } as const;
 const whole = studyPlan({ ...choice, quick: false });
@@ -111,6 +113,21 @@ Deno.test("trials are counted by arm: grids on the seeds that choose, one trial 
     countTrials(whole),
     [...counts.values()].reduce((total, count) => total + count),
   );
+});
+
+inFolder("a trial is measured by its exposure where the plan says so", async (folder) => {
+  for (const { probed } of [whole, quick]) assertGreater(probed ?? 0, 0);
+  const settings = {
+    ...{ tasks: "order", examples: 8, steps: 1, batchSize: 4, warmupSteps: 0, evalSteps: 100 },
+    ...{ evalExamples: 1, evalAnswers: 1, layers: 1, heads: 1, width: 8, context: 96 },
+  };
+  const trial = { arm: "base", point: "", seed: 0, stages: [settings] };
+  const { signal } = new AbortController();
+  await carryOutTrial({ trial, folder, samples: 1, probed: 2, device: wasm(), signal });
+  const { measures = {} } = await readTrialResult(folder, trial) ?? {};
+  for (const name of ["token_gap", "step_gap", "step_recovery", "state_distance"]) {
+    assert(name in measures, name);
+  }
 });
 
 /** A Markdown text without what its formatter changes. */
