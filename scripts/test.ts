@@ -1,9 +1,9 @@
 /**
- * Runs every test and every documented example, and ends with `N passed, N failed`. Only
- * `deno task test:slow` runs the tests of `tests/slow`, which take minutes or gigabytes, and only
- * `deno task test:tokenizers` those of `tests/tokenizers`, which fetch 20 MB, and only
- * `deno task test:packages` that of `tests/packages`. Arguments go to
- * `deno test`: paths replace the default ones, options (`--filter=NAME`) are added.
+ * Runs every test and every documented example, and ends with `N passed, N failed`. The tests of
+ * `tests/slow`, which take minutes or gigabytes, of `tests/tokenizers`, which fetch 20 MB, and of
+ * `tests/packages` are run where they are named only, as by `deno task test:slow`. Arguments go to
+ * `deno test`: paths replace the default ones, options (`--filter=NAME`) are added. With
+ * `--one-by-one`, files have the whole machine each.
  */
 import { stripVTControlCharacters } from "node:util";
 import { testPermissions } from "./test_permissions.ts";
@@ -11,7 +11,9 @@ import { testPermissions } from "./test_permissions.ts";
 /** Deno's last line: `ok | 9 passed (2 steps) | 0 failed (1s)`. */
 const SUMMARY = /^(?:ok|FAILED) \| (?<passed>\d+) passed.*? \| (?<failed>\d+) failed/gm;
 
-const options = Deno.args.filter((arg) => arg.startsWith("-"));
+const ONE_BY_ONE = "--one-by-one";
+
+const options = Deno.args.filter((arg) => arg.startsWith("-") && arg !== ONE_BY_ONE);
 const paths = Deno.args.filter((arg) => !arg.startsWith("-"));
 
 const child = new Deno.Command(Deno.execPath(), {
@@ -22,8 +24,8 @@ const child = new Deno.Command(Deno.execPath(), {
     // `deno task check` checks all types, those of tests and examples among them, in a tenth of the time
     // that it takes here, example by example.
     "--no-check",
-    "--parallel",
-    "--ignore=tests/slow,tests/tokenizers,tests/packages",
+    ...(Deno.args.includes(ONE_BY_ONE) ? [] : ["--parallel"]),
+    ...(paths.length > 0 ? [] : ["--ignore=tests/slow,tests/tokenizers,tests/packages"]),
     ...testPermissions(),
     ...options,
     // The examples of all files are among the tests; those of files that are named are run by Deno. Of
