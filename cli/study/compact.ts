@@ -14,9 +14,10 @@ import { isNumber, isRecord } from "../files/guards.ts";
 import { readJson } from "../files/read.ts";
 import type { Measures } from "./measures.ts";
 import { isTrialResult, placesOf, type Trial, type TrialResult } from "./trial.ts";
+import type { TrialTime } from "./workers.ts";
 
 /** A trial in the file, with what leads back to it. */
-export interface CompactTrial {
+export interface CompactTrial extends TrialTime {
   /** The arm. */
   readonly arm: string;
   /** The point of its grid. */
@@ -29,8 +30,6 @@ export interface CompactTrial {
   readonly weights: string;
   /** The commit of the code; empty outside of a checkout. */
   readonly commit: string;
-  /** Seconds that it took, training and measures, beside the other trials of the time. */
-  readonly seconds: number;
   /** The cost. */
   readonly cost: Cost;
   /** The measures. */
@@ -64,12 +63,15 @@ export function settingsDigest({ stages }: Pick<Trial, "stages">): string {
 const nameOf = ({ arm, point, seed }: Pick<Trial, "arm" | "point" | "seed">): string =>
   JSON.stringify([arm, point, seed]);
 
+/** A number of seconds to a tenth. */
+const inTenths = (seconds: number): number => Math.round(seconds * 10) / 10;
+
 /** The finished trials of a study. */
 export interface CompactResults {
   /** The result of a trial; undefined if it is not finished. */
   get(trial: Trial): TrialResult | undefined;
   /** Adds a trial. */
-  add(trial: Trial, result: TrialResult, seconds: number): Promise<void>;
+  add(trial: Trial, result: TrialResult, time: TrialTime): Promise<void>;
   /** All finished trials. */
   all(): readonly CompactTrial[];
 }
@@ -88,8 +90,8 @@ export interface CompactStudy {
 
 function isCompactTrial(value: unknown): value is CompactTrial {
   if (!isRecord(value)) return false;
-  const { settings, commit, seconds } = value;
-  return isTrialResult({ ...value, run: "" }) && isNumber(seconds) &&
+  const { settings, commit, seconds, processorSeconds = 0 } = value;
+  return isTrialResult({ ...value, run: "" }) && [seconds, processorSeconds].every(isNumber) &&
     [settings, commit].every((text) => typeof text === "string");
 }
 
@@ -142,18 +144,24 @@ export async function openCompact(own: CompactStudy): Promise<CompactResults> {
     get(trial) {
       const found = known.get(nameOf(trial));
       if (found === undefined) return undefined;
-      const { settings, commit: _commit, seconds: _seconds, ...result } = found;
-      if (settings === settingsDigest(trial)) return { ...result, run: placesOf(trial).run };
+      const { arm, point, seed, settings, weights, cost, measures } = found;
+      const { run } = placesOf(trial);
+      if (settings === settingsDigest(trial)) {
+        return { arm, point, seed, run, measures, cost, weights };
+      }
       throw new UserError(
         `${own.path}: ${trial.arm}, seed ${trial.seed}, was trained with other settings than the ` +
           `plan has: remove its line, and it is trained again`,
       );
     },
-    async add(trial, { run: _, ...result }, seconds) {
+    async add(trial, { run: _, ...result }, { seconds, processorSeconds }) {
       const settings = settingsDigest(trial);
-      const rounded = Math.round(seconds * 10) / 10;
+      const time: TrialTime = {
+        seconds: inTenths(seconds),
+        ...processorSeconds !== undefined && { processorSeconds: inTenths(processorSeconds) },
+      };
       const { commit = "" } = own;
-      known.set(nameOf(trial), { ...result, settings, commit, seconds: rounded });
+      known.set(nameOf(trial), { ...result, settings, commit, ...time });
       const text = textOf(own, [...known.values()]);
       written = written.then(() => writeFileAtomically(own.path, text));
       await written;

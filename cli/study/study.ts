@@ -271,14 +271,14 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
 
   const carryOut = async (trial: Trial): Promise<TrialResult> => {
     const known = await readTrialResult(folder, trial);
-    const { result, seconds } = known === undefined
+    const { result, time } = known === undefined
       ? await workers.carryOut(trial, () => {
         if (!mayBegin()) throw postponed;
       })
-      : { result: known, seconds: 0 };
+      : { result: known, time: { seconds: 0 } };
     // A run that is there again for others to start from: the first result of a trial stays.
     if (compact?.get(trial) !== undefined) return result;
-    await compact?.add(trial, result, seconds);
+    await compact?.add(trial, result, time);
     done++;
     // Results from before say nothing about the duration of the rest.
     if (known === undefined) progress.update(done);

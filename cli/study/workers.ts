@@ -37,6 +37,17 @@ export type Order =
     readonly kind: "stop";
   };
 
+/** The time that a trial took, from the step on that it was resumed from. */
+export interface TrialTime {
+  /** Seconds by the clock, beside the other trials of the time. */
+  readonly seconds: number;
+  /**
+   * Seconds of the processor that the worker's thread ran on, which do not grow with the work of
+   * others (default: not known, as where more than one thread computes).
+   */
+  readonly processorSeconds?: number;
+}
+
 /** A worker's reply at the end of a trial. */
 export type Reply =
   | {
@@ -44,8 +55,8 @@ export type Reply =
     readonly kind: "done";
     /** Its result, as it is written down. */
     readonly result: TrialResult;
-    /** Seconds that it took, from the step on that it was resumed from. */
-    readonly seconds: number;
+    /** The time that it took. */
+    readonly time: TrialTime;
   }
   | {
     /** The trial was stopped before. */
@@ -138,7 +149,7 @@ function ownHand(signal: AbortSignal, threads: number): Hand {
 }
 
 /** A finished trial. */
-export type Done = Pick<Reply & { readonly kind: "done" }, "result" | "seconds">;
+export type Done = Pick<Reply & { readonly kind: "done" }, "result" | "time">;
 
 /** A trial that waits for a worker. */
 interface Waiting {
@@ -154,7 +165,7 @@ export interface Workers extends AsyncDisposable {
    * @param trial The trial.
    * @param beforehand Called when a worker is free (default: nothing is). What it throws ends this
    * trial, and no other.
-   * @returns Its result, and the seconds that it took.
+   * @returns Its result, and the time that it took.
    * @throws The reason of the signal, if it stopped the trial; a {@linkcode UserError} if the run
    * fails.
    */

@@ -465,7 +465,7 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
   const first = await openCompact(file);
   for (const result of (whole ?? never()).results) {
     if (result.arm === "dpo" && result.seed === 4) continue;
-    await first.add(trialOf(here, result), result, 2);
+    await first.add(trialOf(here, result), result, { seconds: 2, processorSeconds: 1 });
   }
   const compact = await openCompact(file);
   const elsewhere = `${folder}/elsewhere`;
@@ -480,7 +480,7 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
     spent: 2 * left.done,
     left: 2,
   });
-  const continued = await carryOutStudy({ ...own, compact });
+  const continued = await carryOutStudy({ ...own, compact, hands: ownHands(1, 1) });
   assertEquals(continued, whole);
   const runs = new Set(
     Object.keys(await filesIn(elsewhere)).flatMap((name) => /^runs\/.*seed-\d/.exec(name) ?? []),
@@ -490,7 +490,10 @@ inFolder("a study comes to the same results at once, in turns, and interrupted",
   const lines = (await Deno.readTextFile(path)).split("\n").slice(1, -2);
   assertEquals(lines.length, countTrials(plan));
   assertStringIncludes(lines.join("\n"), `"commit":"c0ffee"`);
-  assertEquals((await openCompact(file)).all().length, countTrials(plan));
+  const kept = (await openCompact(file)).all();
+  assertEquals(kept.length, countTrials(plan));
+  // A worker of one thread knows what it took of its processor.
+  assert(kept.every(({ processorSeconds = 0 }) => processorSeconds > 0));
   // Results of another plan, study or setting are not taken for these.
   const refused = (other: Partial<typeof file>) =>
     assertRejects(() => openCompact({ ...file, ...other }), UserError);
