@@ -373,6 +373,22 @@ export const equal: readonly EqualChange[] = [
     after: `await new Promise((resolve) => setTimeout(resolve, ${milliseconds}));`,
     because: "others have their turn before a run begins, however long that waits",
   })),
+  {
+    file: "cli/study/exposure/distances.ts",
+    inside: "totalVariation.visit",
+    before: "excess.set(state, (excess.get(state) ?? 0) + sign / states.length);",
+    after: "excess.set(state, (excess.get(state) ?? 0) - sign / states.length);",
+    because: "differences are added up without their signs",
+  },
+  {
+    file: "cli/study/exposure/distances.ts",
+    inside: "classifierDistance.accuracy.isRight",
+    before:
+      'const isRight = (features: Features) => scoreOf(weights, features) > 0 === (kind === "reached");',
+    after:
+      'const isRight = (features: Features) => scoreOf(weights, features) >= 0 === (kind === "reached");',
+    because: "scores are 0 where nothing was learned, and one kind is then right, whichever it is",
+  },
   ...["1", "(-1)"].flatMap((other) =>
     ([
       [

@@ -26,7 +26,10 @@ const quick: readonly string[] = [
 export interface BelongingTest extends TestUnit {
   /** Whether it tests the file's package. */
   readonly isOwn: boolean;
-  /** 0 for the file's own examples, 1 for a test file that imports something from the file. */
+  /**
+   * 0 for the file's own examples and for the test file of its path, 1 for another test file that
+   * imports something from the file.
+   */
   readonly distance: number;
 }
 
@@ -37,6 +40,9 @@ const TEST = /^tests\/(?<folder>\w+)\/.*\.test\.ts$/;
 function areOf(folder: string, file: string): boolean {
   return (packagesOf[folder] ?? [folder]).some((name) => file.startsWith(`${name}/`));
 }
+
+/** The test file of a file's path: `tests/cli/run/pace.test.ts` of `cli/run/pace.ts`. */
+const namesakeOf = (file: string) => `tests/${file.replace(/\.ts$/, ".test.ts")}`;
 
 /**
  * The tests that belong to a file: its own examples, the tests of its package that run it, and
@@ -63,7 +69,7 @@ export function testsFor(
       const isOwn = areOf(folder, file);
       return distance === undefined || !(isOwn || quick.includes(folder))
         ? []
-        : [{ name, args: [name], isOwn, distance }];
+        : [{ name, args: [name], isOwn, distance: name === namesakeOf(file) ? 0 : distance }];
     });
     return [...examples, ...reaching];
   };

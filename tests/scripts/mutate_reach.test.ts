@@ -64,6 +64,11 @@ Deno.test("every file of the packages has tests, its own examples first of all",
   assert(belonging.some(({ name, isOwn }) => isOwn && name === "tests/core/reduce.test.ts"));
   assert(belonging.some(({ name, isOwn }) => !isOwn && name.startsWith("tests/objectives/")));
   assert(!belonging.some(({ name }) => name.startsWith("tests/cli/")), "those start programs");
+  const near = tests("cli/terminal/errors.ts").filter(({ distance }) => distance === 0);
+  assertEquals(near.map(({ name }) => name), [
+    "the examples of cli/terminal/errors.ts",
+    "tests/cli/terminal/errors.test.ts",
+  ]);
   const files = [...repository.files].filter(([file, text]) =>
     /^(?:core|autodiff|models|objectives|training|cli)\//.test(file) &&
     mutantsOf(file, text).length > 0

@@ -73,12 +73,9 @@ export function classifierDistance(questions: readonly PairedStates[]): number {
   const weights = trainClassifier(half(0));
   const statesOf = (kind: Kind) => half(1).flatMap((question) => question[kind]);
   const accuracy = (kind: Kind) => {
-    const right = statesOf(kind).map((features) => {
-      const score = scoreOf(weights, features);
-      // A tie tells nothing, and counts half.
-      return score === 0 ? 0.5 : Number(score > 0 === (kind === "reached"));
-    });
-    return right.reduce((total, one) => total + one, 0) / right.length;
+    const states = statesOf(kind);
+    const isRight = (features: Features) => scoreOf(weights, features) > 0 === (kind === "reached");
+    return states.filter(isRight).length / states.length;
   };
   return (accuracy("trained") + accuracy("reached")) / 2 - 0.5;
 }

@@ -21,9 +21,12 @@ async function rangesOf(command: (argv: readonly string[]) => Promise<number>) {
 
 Deno.test("flags have their ranges and defaults", async () => {
   assertEquals(await rangesOf(compareCommand), {
-    "out": "default runs/study-quick or runs/study",
-    "seeds": "2 to 10000; default 5",
-    "first-seed": "0 to 2147483647; default 0",
+    "study": "default objectives",
+    "results": "default none",
+    "out": "default runs/study or runs/exposure, and -quick behind it",
+    "seeds": "2 to 10000; default 5; of exposure 20, or 4 with --quick",
+    "first-seed": "0 to 2147483647; default 0; of exposure with --quick, 1000",
+    "minutes": "above 0; default no limit",
     "arms": "default all of them; with --quick, some",
     "noise": "0 to 1; default 0",
     "device": "default auto",

@@ -157,7 +157,11 @@ Deno.test("a classifier finds what tells states apart, and nothing where nothing
   // Two of three states of either kind have a feature, so that their scores come near log 2. Feature
   // 7 is not in training, and tells nothing.
   const learned = { trained: [[0], [0], [1]], reached: [[1], [1], [0]] };
-  assertEquals(classifierDistance([learned, { trained: [[0, 7]], reached: [[1, 7]] }]), 0.5);
+  const told = { trained: [[0, 7]], reached: [[1, 7]] };
+  assertEquals(classifierDistance([learned, told]), 0.5);
+  // It learns from every other question. Of those that it is judged on, it errs in one of two.
+  const mistold = { trained: [[1]], reached: [[0]] };
+  assertEquals(classifierDistance([learned, told, learned, mistold]), 0);
 });
 
 Deno.test("the classifier is that of 200 steps of gradient descent from 0, at a rate of 0.5", () => {
