@@ -161,7 +161,7 @@ Deno.test("a classifier finds what tells states apart, and nothing where nothing
   assertEquals(classifierDistance([learned, told]), 0.5);
   // It learns from every other question. Of those that it is judged on, it errs in one of two.
   const mistold = { trained: [[1]], reached: [[0]] };
-  assertEquals(classifierDistance([learned, told, learned, mistold]), 0);
+  assertEquals(classifierDistance([learned, mistold, learned, told]), 0);
 });
 
 Deno.test("the classifier is that of 200 steps of gradient descent from 0, at a rate of 0.5", () => {
