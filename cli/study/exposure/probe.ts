@@ -25,61 +25,32 @@ import {
   randomStream,
   readAnswer,
   solves,
-  tasks,
   toBatch,
   type World,
 } from "@unitune/training";
 import type { Measures } from "../measures.ts";
-import {
-  bigramFeatures,
-  classifierDistance,
-  type Features,
-  type PairedStates,
-  totalVariation,
-} from "./distances.ts";
 import { cosines } from "./gradients.ts";
 import {
-  addTally,
-  answerTally,
-  forcedTally,
-  noTally,
-  ownTally,
-  type Tally,
-  textOf,
-} from "./tallies.ts";
+  accuracies,
+  byKind,
+  distances,
+  type Forced,
+  type OwnAnswer,
+  reach,
+  type Reading,
+  worldQuestions,
+} from "./readings.ts";
+import { textOf } from "./tallies.ts";
 
 /** The rows of a batch. */
 const ROWS = 64;
 
-/** A question whose answers are steps of a world. */
-interface WorldQuestion extends Question {
-  readonly world: World;
-}
-
-/** What a model says of the tokens of right answers. */
-interface Forced {
-  /** Whether each token of the answer is the most likely one, with the right ones before it. */
-  readonly hits: readonly boolean[];
-  /** The probability of each. */
-  readonly chances: readonly number[];
-}
-
-/** An own answer, as tokens and as text. */
-interface OwnAnswer {
-  readonly ids: readonly number[];
-  readonly texts: readonly string[];
-}
-
 /** Measures the exposure of models of one kind. Questions whose task has no world are left out. */
 export interface Probe extends Disposable {
-  /** Right tokens and steps on right prefixes, and on the model's own. */
-  accuracies(params: unknown, questions: readonly Question[]): Promise<Measures>;
+  /** What the model says of right answers, and its own answers: an answer is decoded once. */
+  readings(params: unknown, questions: readonly Question[]): Promise<readonly Reading[]>;
   /** Right steps after a forced wrong one. */
   recovery(params: unknown, questions: readonly Question[], seed: number): Promise<Measures>;
-  /** Distances between the states of right answers and those of own ones. */
-  distances(params: unknown, questions: readonly Question[]): Promise<Measures>;
-  /** The share of the learned tokens before which the model would write what stands there. */
-  reach(params: unknown, questions: readonly Question[]): Promise<Measures>;
   /** Cosines of objectives' gradients on right answers with that of GRPO on own ones. */
   projections(
     params: unknown,
@@ -106,11 +77,12 @@ export async function exposureMeasures(
 ): Promise<Measures> {
   const asked = worldQuestions(questions);
   if (asked.length === 0) return {};
+  const readings = await probe.readings(params, asked);
   return {
-    ...await probe.accuracies(params, asked),
+    ...accuracies(readings),
     ...await probe.recovery(params, asked, seed),
-    ...await probe.distances(params, asked),
-    ...await probe.reach(params, asked),
+    ...distances(readings),
+    ...reach(readings),
   };
 }
 
@@ -173,40 +145,18 @@ export function createProbe(model: LanguageModel, tokenizer: Tokenizer, device: 
     return given.map(({ ids }) => ({ ids, texts: ids.map(text) }));
   };
 
-  const greedy = (params: unknown, questions: readonly Question[]) =>
-    answer(params, questions.map(({ ids }) => ids), questions, { temperature: 0 });
-
   return {
-    async accuracies(params, questions) {
+    async readings(params, questions) {
       const asked = worldQuestions(questions);
-      const [right, own] = [await forced(params, asked), await greedy(params, asked)];
-      const tallies = asked.map((question, i) => {
-        const { world, prompt } = question;
-        const gold = answerIds(question).map(text);
-        const { texts = [] } = own[i] ?? {};
-        return {
-          forced: forcedTally(world, prompt, gold, right[i]?.hits ?? []),
-          own: ownTally(world, prompt, texts),
-          answer: answerTally(world, prompt, texts, gold),
-        };
-      });
-      return byKind(asked, (places) => {
-        const of = (name: "forced" | "own" | "answer") =>
-          accuraciesOf(places.map((i) => tallies[i]?.[name] ?? noTally).reduce(addTally, noTally));
-        const [atGold, atOwn, whole] = [of("forced"), of("own"), of("answer")];
-        return {
-          "forced_token_accuracy": atGold.tokens,
-          "own_token_accuracy": atOwn.tokens,
-          "token_gap": atGold.tokens - atOwn.tokens,
-          "forced_step_accuracy": atGold.steps,
-          "own_step_accuracy": atOwn.steps,
-          "step_gap": atGold.steps - atOwn.steps,
-          "answer_token_accuracy": whole.tokens,
-          "answer_token_gap": atGold.tokens - whole.tokens,
-          "answer_step_accuracy": whole.steps,
-          "answer_step_gap": atGold.steps - whole.steps,
-        };
-      });
+      const right = await forced(params, asked);
+      const prompts = asked.map(({ ids }) => ids);
+      const own = await answer(params, prompts, asked, { temperature: 0 });
+      return asked.map((question, i) => ({
+        question,
+        gold: answerIds(question).map(text),
+        forced: right[i] ?? { hits: [], chances: [] },
+        own: own[i]?.texts ?? [],
+      }));
     },
     async recovery(params, questions, seed) {
       const tried = worldQuestions(questions).flatMap((question, i) => {
@@ -241,39 +191,6 @@ export function createProbe(model: LanguageModel, tokenizer: Tokenizer, device: 
           "step_recovery_control": share("control"),
           "answer_recovery": share("rest"),
           "solved_after_mistake": share("solved"),
-        };
-      });
-    },
-    async distances(params, questions) {
-      const asked = worldQuestions(questions);
-      const own = await greedy(params, asked);
-      const visits = asked.map((question, i) => {
-        const { world, prompt } = question;
-        const of = (texts: readonly string[]) => visitsOf(world, prompt, texts.join(""));
-        return { trained: of(answerIds(question).map(text)), reached: of(own[i]?.texts ?? []) };
-      });
-      return byKind(asked, (places) => {
-        const some = places.flatMap((i) => visits[i] ?? []);
-        const states = (kind: "trained" | "reached") =>
-          some.flatMap(({ [kind]: { states } }) => states);
-        const pairs = some.map(({ trained, reached }): PairedStates => ({
-          trained: trained.features,
-          reached: reached.features,
-        }));
-        return {
-          "state_distance": totalVariation(states("trained"), states("reached")),
-          "classifier_distance": classifierDistance(pairs),
-        };
-      });
-    },
-    async reach(params, questions) {
-      const asked = worldQuestions(questions);
-      const right = await forced(params, asked);
-      return byKind(asked, (places) => {
-        const some = places.flatMap((i) => right[i] ?? []);
-        return {
-          "reached_share": meanOfRuns(some.map(({ hits }) => hits.map(Number))),
-          "sampled_share": meanOfRuns(some.map(({ chances }) => chances)),
         };
       });
     },
@@ -329,80 +246,8 @@ export function createProbe(model: LanguageModel, tokenizer: Tokenizer, device: 
 /** The answers to a prompt whose rewards GRPO compares. */
 const GROUP = 8;
 
-/** The questions whose task has a world. */
-function worldQuestions(questions: readonly Question[]): readonly WorldQuestion[] {
-  const worlds = new Map(tasks.flatMap(({ name, world }) => world ? [[name, world]] : []));
-  return questions.flatMap((question) => {
-    const world = worlds.get(question.kind);
-    return world === undefined ? [] : [{ ...question, world }];
-  });
-}
-
-/**
- * Measures of all questions together, and of each kind as `NAME/KIND` where there are several.
- *
- * @param questions The questions.
- * @param measure Measures those at some places.
- */
-function byKind(
-  questions: readonly Question[],
-  measure: (places: readonly number[]) => Measures,
-): Measures {
-  const all = questions.map((_, i) => i);
-  const kinds = [...new Set(questions.map(({ kind }) => kind))];
-  if (all.length === 0) return {};
-  return {
-    ...measure(all),
-    ...kinds.length > 1 && Object.fromEntries(kinds.flatMap((kind) => {
-      const own = measure(all.filter((i) => questions[i]?.kind === kind));
-      return Object.entries(own).map(([name, value]) => [`${name}/${kind}`, value]);
-    })),
-  };
-}
-
-function accuraciesOf({ tokens, rightTokens, steps, rightSteps }: Tally) {
-  return { tokens: rightTokens / tokens, steps: rightSteps / steps };
-}
-
 /** Whether the first step after the beginning of an answer is right. */
 function stepAfter(world: World, prompt: string, opening: string, continuation: string): boolean {
   const { length } = readAnswer(world, prompt, opening).steps;
   return readAnswer(world, prompt, opening + continuation).steps[length]?.isRight === true;
-}
-
-/** The name of what no step leads to. */
-const NO_STATE = "";
-
-/** The states before the steps of an answer, by name, and as features. */
-function visitsOf(
-  world: World,
-  prompt: string,
-  answer: string,
-): { readonly states: readonly string[]; readonly features: readonly Features[] } {
-  const { steps } = readAnswer(world, prompt, answer);
-  let prefix = prompt;
-  const features = steps.map(({ text }) => {
-    const before = bigramFeatures(prefix);
-    prefix += text;
-    return before;
-  });
-  return { states: steps.map(({ before }) => before?.id ?? NO_STATE), features };
-}
-
-/**
- * The mean over all tokens of the product of the numbers before each: of hits, the share of tokens
- * before which greedy decoding writes what stands there; of probabilities, the share that samples
- * reach.
- */
-function meanOfRuns(rows: readonly (readonly number[])[]): number {
-  let [total, count] = [0, 0];
-  for (const row of rows) {
-    let reached = 1;
-    for (const one of row) {
-      total += reached;
-      reached *= one;
-      count++;
-    }
-  }
-  return total / count;
 }

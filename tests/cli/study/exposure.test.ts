@@ -26,6 +26,7 @@ import {
 } from "../../../cli/study/exposure/distances.ts";
 import { cosines } from "../../../cli/study/exposure/gradients.ts";
 import { createProbe, exposureMeasures } from "../../../cli/study/exposure/probe.ts";
+import { accuracies, distances, reach } from "../../../cli/study/exposure/readings.ts";
 import { answerTally, forcedTally, ownTally } from "../../../cli/study/exposure/tallies.ts";
 import { scripted } from "../scripted.ts";
 
@@ -53,7 +54,7 @@ const gold = rightAnswer(worlds.order.begin(prompt));
 Deno.test("a model that answers as the data has no gap, no distance, and reaches every state", async () => {
   const { model, params, question } = asked(prompt, gold);
   using probe = createProbe(model, tokenizer, device);
-  assertEquals(await probe.accuracies(params, [question]), {
+  assertEquals(accuracies(await probe.readings(params, [question])), {
     forced_token_accuracy: 1,
     own_token_accuracy: 1,
     token_gap: 0,
@@ -65,12 +66,11 @@ Deno.test("a model that answers as the data has no gap, no distance, and reaches
     answer_step_accuracy: 1,
     answer_step_gap: 0,
   });
-  const { state_distance, classifier_distance } = await probe.distances(
-    params,
-    [question, question],
+  const { state_distance, classifier_distance } = distances(
+    await probe.readings(params, [question, question]),
   );
   assertEquals([state_distance, classifier_distance], [0, 0]);
-  assertEquals((await probe.reach(params, [question])).reached_share, 1);
+  assertEquals(reach(await probe.readings(params, [question])).reached_share, 1);
 });
 
 Deno.test("after one wrong step the model's own states are not those of the data", async () => {
@@ -79,7 +79,7 @@ Deno.test("after one wrong step the model's own states are not those of the data
   const own = "43 21 32 41 31 21";
   const { model, params, question } = asked(prompt, own);
   using probe = createProbe(model, tokenizer, device);
-  const measures = await probe.accuracies(params, [question]);
+  const measures = accuracies(await probe.readings(params, [question]));
   // 18 tokens, two of which are wrong where the right ones stand before them.
   assertAlmostEquals(measures.forced_token_accuracy ?? NaN, 16 / 18);
   assertAlmostEquals(measures.forced_step_accuracy ?? NaN, 5 / 6);
@@ -87,10 +87,10 @@ Deno.test("after one wrong step the model's own states are not those of the data
   assertAlmostEquals(measures.own_step_accuracy ?? NaN, 3 / 6);
   assertAlmostEquals(measures.step_gap ?? NaN, 2 / 6);
   assertAlmostEquals(measures.answer_step_accuracy ?? NaN, 5 / 6);
-  const { state_distance } = await probe.distances(params, [question]);
+  const { state_distance } = distances(await probe.readings(params, [question]));
   assertAlmostEquals(state_distance ?? NaN, 4 / 6);
   // Greedy decoding writes the first three tokens of the 18, and stands before the fourth.
-  assertAlmostEquals((await probe.reach(params, [question])).reached_share ?? NaN, 4 / 18);
+  assertAlmostEquals(reach(await probe.readings(params, [question])).reached_share ?? NaN, 4 / 18);
 });
 
 Deno.test("recovery asks for the world's step after a wrong one, and for all of its rest", async () => {
@@ -113,9 +113,9 @@ Deno.test("a question of another task is left out, and kinds are told apart wher
   const { model, params, question } = asked(prompt, gold);
   using probe = createProbe(model, tokenizer, device);
   const other: Question = { ...question, kind: "sort" };
-  assertEquals(await probe.accuracies(params, [other]), {});
+  assertEquals(accuracies(await probe.readings(params, [other])), {});
   assertEquals(await exposureMeasures(probe, params, [other], 0), {});
-  const measures = await probe.reach(params, [question, other]);
+  const measures = reach(await probe.readings(params, [question, other]));
   assertEquals(Object.keys(measures), ["reached_share", "sampled_share"]);
 });
 
