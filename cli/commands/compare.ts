@@ -57,7 +57,7 @@ const flags = {
   quick: {
     kind: "boolean",
     help:
-      "Runs a smaller study, of some arms: in at most five minutes on two cores, or ten of exposure.",
+      "Runs a smaller study, of some arms: that of objectives in at most five minutes on two cores.",
   },
   plan: {
     kind: "boolean",
