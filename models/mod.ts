@@ -179,6 +179,13 @@ export {
 } from "./layers.ts";
 export * from "./sampling.ts";
 export * from "./scores.ts";
+export {
+  bytePairFiles,
+  learnBytePairs,
+  leastBytePairVocabulary,
+  type Merge,
+  mostBytePairVocabulary,
+} from "./tokenizers/byte_pairs.ts";
 export { byteTokenizer } from "./tokenizers/bytes.ts";
 export { characterTokenizer } from "./tokenizers/characters.ts";
 export { findPlainTokenizer, plainTokenizer, TokenizerError } from "./tokenizers/plain.ts";

@@ -1,6 +1,6 @@
 /**
- * Character and byte tokenizers as the files that Hugging Face's `tokenizers` and `transformers`
- * load, `tokenizer.json` and `tokenizer_config.json`.
+ * Character, byte and byte-pair tokenizers as the files that Hugging Face's `tokenizers` and
+ * `transformers` load, `tokenizer.json` and `tokenizer_config.json`.
  */
 
 import { firstOrdinary, roleTemplate, specialPieces, specialTokens } from "./role_tokens.ts";
@@ -47,7 +47,7 @@ export function characterModel(characters: readonly string[]): TokenizerModel {
  * The characters by which byte-level tokenizers write bytes: printable Latin-1 as itself, other
  * bytes in their order from U+0100. Source: `bytes_to_unicode` of GPT-2's encoder.
  */
-function byteCharacters(): readonly string[] {
+export function byteCharacters(): readonly string[] {
   const isPrintable = (byte: number) =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xff && byte !== 0xad);
   const bytes = Array.from({ length: 256 }, (_, byte) => byte);
@@ -79,6 +79,18 @@ export const byteModel: TokenizerModel = {
   },
   decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
 };
+
+/** Byte pair encoding within the words of GPT-2's pattern. */
+export function bytePairModel(
+  pieces: Iterable<string>,
+  merges: readonly (readonly [string, string])[],
+): TokenizerModel {
+  return {
+    ...byteModel,
+    pre_tokenizer: { ...byteModel.pre_tokenizer, use_regex: true },
+    model: { ...byteModel.model, vocab: vocabularyOf(pieces), merges },
+  };
+}
 
 /** The files of a tokenizer. */
 export function tokenizerFiles(model: TokenizerModel): ReadonlyMap<string, string> {
