@@ -103,7 +103,7 @@ export const settingTable = {
     group: "Data",
     help:
       "Files of data: one, a pattern such as rows/*.parquet, a folder, or hub:OWNER/NAME; several are " +
-      "joined by +, with shares as in 3*a.jsonl+1*b.jsonl. A file is plain text (.txt), or has rows " +
+      "joined by +, with shares as in 3*a.jsonl+1*b.jsonl. Files are plain text (.txt), or have rows " +
       "(.jsonl, .json, .csv, .tsv, .parquet) with the columns that the objective reads: text; " +
       "messages; prompt and completion; prompt, chosen and rejected, also with a gold reference; " +
       "prompt, completion and label; " +

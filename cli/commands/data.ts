@@ -5,7 +5,7 @@
  */
 
 import { describeExample, encodedTokens, longestRow, trainSettings } from "@unitune/training";
-import { rowsOf, textFile } from "../data/data_file.ts";
+import { rowsOf, textFiles } from "../data/data_file.ts";
 import { neededForms } from "../data/forms/needed_forms.ts";
 import { type FoundRows, type Inspection, inspectRows, rowLengths } from "../data/inspection.ts";
 import { findData } from "../data/places/places.ts";
@@ -86,7 +86,7 @@ export async function dataCommand(argv: readonly string[]): Promise<number> {
     needs: neededForms[settings.objective.data],
     columns: { prompt, completion },
   };
-  const isText = textFile(place) !== undefined;
+  const isText = textFiles(place) !== undefined;
   if (isText) print("running text");
   else {
     const inspection = await inspectRows(rowsOf(place), options);

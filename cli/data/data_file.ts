@@ -19,10 +19,17 @@ import { type CountedSource, spreadOrder, takenRows } from "./places/mixture.ts"
 import { parsePrompts, type PromptRow } from "./prompt_rows.ts";
 import { alternatives } from "../flags/words.ts";
 import { fileBytes, followed } from "./readers/bytes.ts";
-import { packedEndings, unpacked, unpackedName } from "./readers/compression.ts";
+import { packedEndings, unpacked } from "./readers/compression.ts";
 import type { FoundRow, RowReader } from "./readers/reader.ts";
-import { rowReaders } from "./readers/row_readers.ts";
-import { longestText, parseText, textDataset } from "./text.ts";
+import { rowEnding, rowReaders } from "./readers/row_readers.ts";
+import {
+  isTextFile,
+  longestText,
+  type NamedText,
+  parseText,
+  TEXT_ENDING,
+  textDataset,
+} from "./text.ts";
 
 /** Options of reading a file. */
 export interface DataOptions {
@@ -35,9 +42,6 @@ export interface DataOptions {
   /** Keeps the rows for another time (default: they are kept in memory). */
   readonly tables?: TableStore;
 }
-
-/** The ending of files of running text. */
-const TEXT = ".txt";
 
 /**
  * Reads data: the text of a `.txt` file, or rows.
@@ -55,19 +59,33 @@ export async function readDataset(
   { watch = watchMemory(), ...options }: DataOptions = {},
 ): Promise<Dataset> {
   const place = typeof data === "string" ? await findData(data) : data;
-  const text = textFile(place);
-  if (text !== undefined) return textDataset(await readText(text, columns), text);
+  const texts = textFiles(place);
+  if (texts !== undefined) return textDataset(await readTexts(texts, columns));
   return splitRows(await readRows(place, columns, { watch, ...options }), place.name);
 }
 
-/** The file of running text that a place is; undefined if it has rows. */
-export function textFile({ sources }: DataPlace): string | undefined {
+/**
+ * The files of running text that a place is.
+ *
+ * @param place What `--data` names.
+ * @returns The files; undefined if the place has rows.
+ * @throws {UserError} If it has both, or texts have shares.
+ */
+export function textFiles({ sources }: DataPlace): readonly string[] | undefined {
   const files = sources.flatMap(({ files }) => files);
-  const text = files.find((file) => hasEnding(file, TEXT));
-  if (text === undefined || files.length === 1) return text;
-  throw new UserError(
-    `${text} is running text, which stands alone: leave out the other files, or make rows of it`,
-  );
+  const text = files.find(isTextFile);
+  if (text === undefined) return undefined;
+  const other = files.find((file) => !isTextFile(file));
+  if (other !== undefined) {
+    throw new UserError(
+      `${text} is running text, and ${other} has rows: leave out one of them, or make rows of the ` +
+        `text`,
+    );
+  }
+  if (sources.some(({ weight }) => weight !== undefined)) {
+    throw new UserError(`${text} is running text, which is taken whole: leave out the shares`);
+  }
+  return files;
 }
 
 /** The edition of the rows that files are read as, which changes with the forms. */
@@ -180,7 +198,7 @@ export async function formIn(
   columns: Columns = {},
   needs: readonly FormName[] = [],
 ): Promise<FormName | undefined> {
-  if (textFile(place) !== undefined) return undefined;
+  if (textFiles(place) !== undefined) return undefined;
   for await (const found of firstRows(place)) {
     return formOf(columnsIn(found), rowForms(columns), { needs, columns }, found.source).name;
   }
@@ -223,19 +241,18 @@ export async function* rowsIn(path: string, watch?: Watch): AsyncGenerator<Found
   }
 }
 
-const hasEnding = (path: string, ending: string) => path.toLowerCase().endsWith(ending);
-
 async function readerOf(path: string): Promise<RowReader> {
   // Checked first, because a folder may have any name.
   if ((await Deno.stat(path)).isDirectory) {
     throw new UserError(`${path} is a folder, which has no rows itself: name a file`);
   }
-  const { inner } = unpackedName(path);
-  const ending = Object.keys(rowReaders).find((ending) => hasEnding(inner, ending));
+  const ending = rowEnding(path);
   const reader = ending === undefined ? undefined : rowReaders[ending];
   if (reader !== undefined) return reader;
   throw new UserError(
-    `${path}: a data file is named ${alternatives([TEXT, ...Object.keys(rowReaders)])}, and rows ` +
+    `${path}: a data file is named ${
+      alternatives([TEXT_ENDING, ...Object.keys(rowReaders)])
+    }, and rows ` +
       `may be packed as ${alternatives(packedEndings)}: rename or convert it`,
   );
 }
@@ -243,20 +260,28 @@ async function readerOf(path: string): Promise<RowReader> {
 /**
  * Reads running text.
  *
- * @param path The path of the file.
+ * @param files The paths of the files.
  * @param columns The names of columns, of which text has none.
- * @returns The text.
- * @throws {UserError} If the file can't be read or is no text, or columns are named.
+ * @returns The texts, in order.
+ * @throws {UserError} If a file can't be read or is no text, or columns are named.
  */
-export async function readText(
-  path: string,
+export async function readTexts(
+  files: readonly string[],
   { prompt, completion }: Columns,
-): Promise<string> {
+): Promise<readonly NamedText[]> {
   if (prompt !== undefined || completion !== undefined) {
     throw new UserError(
-      `${path} is plain text and has no columns: leave out --prompt-column and --completion-column`,
+      `${files[0]} is plain text and has no columns: leave out --prompt-column and ` +
+        `--completion-column`,
     );
   }
+  const texts: NamedText[] = [];
+  for (const file of files) texts.push({ file, text: await readText(file) });
+  return texts;
+}
+
+/** Reads a file of running text. */
+async function readText(path: string): Promise<string> {
   try {
     const { size } = await Deno.stat(path);
     if (size > longestText) {

@@ -23,7 +23,7 @@ import {
 } from "@unitune/training";
 import { beginDigest, digestOf } from "../files/digest.ts";
 import type { BaseRecord } from "../run/base_record.ts";
-import { type DataOptions, formIn, readRows, readText, textFile } from "./data_file.ts";
+import { type DataOptions, formIn, readRows, readTexts, textFiles } from "./data_file.ts";
 import { type DataPlace, findData, placeName } from "./places/places.ts";
 import { neededForms } from "./forms/needed_forms.ts";
 import type { OpenRewards } from "../rewards/open.ts";
@@ -31,7 +31,7 @@ import type { ProgressOutput } from "../terminal/progress.ts";
 import { watchMemory } from "./memory.ts";
 import { distinctRows, type MarkedRows, partsOf } from "./row_splits.ts";
 import { datasetOf } from "./row_table.ts";
-import { requireText, textDataset } from "./text.ts";
+import { joinedText, textDataset } from "./text.ts";
 
 /** The data of a run, as its configuration records it. */
 export interface RunData {
@@ -199,34 +199,32 @@ async function placesRead(
   options: ReadingOptions,
 ): Promise<ReadData> {
   const { place, other } = places;
-  const [text, otherText] = [place, other].map((own) => own && textFile(own));
-  if (other !== undefined && (text === undefined) !== (otherText === undefined)) {
+  const [texts, otherTexts] = [place, other].map((own) => own && textFiles(own));
+  if (other !== undefined && (texts === undefined) !== (otherTexts === undefined)) {
     throw new UserError(
       `${place.name} and ${other.name} are not of one kind: give validation data of the same form`,
     );
   }
-  return text === undefined
+  return texts === undefined
     ? await rowsRead(places, settings, options)
-    : await textRead(placeName(place), text, otherText, settings);
+    : await textRead(placeName(place), texts, otherTexts, settings);
 }
 
 /** Running text. */
 async function textRead(
   name: string,
-  path: string,
-  other: string | undefined,
+  files: readonly string[],
+  others: readonly string[] | undefined,
   settings: TrainSettings,
 ): Promise<ReadData> {
   const { validationShare: share } = settings;
   const { columns } = readingOf(settings);
-  const text = await readText(path, columns);
-  const dataset = other === undefined
-    ? textDataset(text, path, share)
-    : { kind: "text" as const, train: text, validation: await readText(other, columns) };
-  if (other !== undefined) {
-    requireText(text, path);
-    requireText(dataset.validation, other);
-  }
+  const texts = await readTexts(files, columns);
+  const dataset = others === undefined ? textDataset(texts, share) : {
+    kind: "text" as const,
+    train: joinedText(texts),
+    validation: joinedText(await readTexts(others, columns)),
+  };
   const digest = beginDigest();
   for (const part of [dataset.train, dataset.validation]) {
     digest.add(new TextEncoder().encode(`${part}\0`));

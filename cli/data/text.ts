@@ -30,29 +30,78 @@ export function parseText(bytes: Uint8Array, file: string): string {
   return text.replaceAll("\r\n", "\n");
 }
 
-/**
- * Splits a text into a dataset: the first 90 % of its length for training, the rest for validation.
- *
- * @param text The text.
- * @param file The name of its file, for errors.
- * @param share The share for validation (default 0.1).
- * @returns The dataset.
- * @throws {UserError} If the text is blank or too short to be split.
- */
-export function textDataset(text: string, file: string, share?: number): TextDataset {
-  requireText(text, file);
-  if (share !== 0 && [...text.slice(0, 3)].length < 2) {
-    throw new UserError(
-      `${file} has 1 character: it takes 2, one of them for validation, or --validation-share 0`,
-    );
-  }
-  const cut = wholeCharacters(text, trainingLength(text.length, share));
-  return { kind: "text", train: text.slice(0, cut), validation: text.slice(cut) };
+/** The ending of files of running text. */
+export const TEXT_ENDING = ".txt";
+
+/** Whether a file has running text, by the ending of its name. */
+export function isTextFile(name: string): boolean {
+  return name.toLowerCase().endsWith(TEXT_ENDING);
 }
 
-/** Refuses a text of nothing but white space. */
-export function requireText(text: string, file: string): void {
-  if (text.trim() === "") throw new UserError(`${file} is empty: there is nothing to train on`);
+/** A text, and the file that it is from. */
+export interface NamedText {
+  /** The name of the file, for errors. */
+  readonly file: string;
+  /** The text. */
+  readonly text: string;
+}
+
+/** The texts that say something; blank ones are none. */
+function saidTexts(texts: readonly NamedText[]): readonly NamedText[] {
+  const said = texts.filter(({ text }) => text.trim() !== "");
+  const [first] = texts;
+  if (said.length > 0 || first === undefined) return said;
+  throw new UserError(`${first.file} is empty: there is nothing to train on`);
+}
+
+/** Stands between two texts. */
+const PARTING = "\n\n";
+
+/** One text of several. */
+function joined(texts: readonly string[]): string {
+  const length = texts.reduce((sum, text) => sum + text.length + PARTING.length, 0);
+  if (length <= longestText) return texts.join(PARTING);
+  throw new UserError(
+    `the texts have ${length} characters, and running text has at most ${longestText}: make rows ` +
+      `of them, each with a text`,
+  );
+}
+
+/**
+ * Joins texts to one, with an empty line between two. Blank ones are left out.
+ *
+ * @param texts The texts, at least one.
+ * @returns The text.
+ * @throws {UserError} If all are blank, or the text is longer than a string can be.
+ */
+export function joinedText(texts: readonly NamedText[]): string {
+  return joined(saidTexts(texts).map(({ text }) => text));
+}
+
+/**
+ * Splits texts into a dataset: the first 90 % of the length of each for training, the rest for
+ * validation.
+ *
+ * @param texts The texts, at least one.
+ * @param share The share for validation (default 0.1).
+ * @returns The dataset.
+ * @throws {UserError} If all texts are blank or too short to be split, or there are too many.
+ */
+export function textDataset(texts: readonly NamedText[], share?: number): TextDataset {
+  const said = saidTexts(texts);
+  const parts = said.map(({ text }) => {
+    if (share === 0 || [...text.slice(0, 3)].length < 2) return { train: text, rest: "" };
+    const cut = wholeCharacters(text, trainingLength(text.length, share));
+    return { train: text.slice(0, cut), rest: text.slice(cut) };
+  });
+  const validation = joined(parts.flatMap(({ rest }) => rest === "" ? [] : [rest]));
+  if (share !== 0 && validation === "") {
+    throw new UserError(
+      `${said[0]?.file} has 1 character: it takes 2, one of them for validation, or ` +
+        `--validation-share 0`,
+    );
+  }
+  return { kind: "text", train: joined(parts.map(({ train }) => train)), validation };
 }
 
 /** Moves a cut that would halve a surrogate pair in front of the pair. */

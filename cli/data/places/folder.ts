@@ -11,6 +11,7 @@ import { loadedModule } from "../../files/packaged.ts";
 import { readText } from "../../files/read.ts";
 import { listed } from "../../flags/words.ts";
 import { rowEnding } from "../readers/row_readers.ts";
+import { isTextFile } from "../text.ts";
 import { filesBelow, patternExpression } from "./glob.ts";
 
 /** A configuration of a dataset: some of its files, by split. */
@@ -87,7 +88,15 @@ function byName(split: string, files: readonly string[]): readonly string[] {
 }
 
 /** Files beside the data that have an ending of data. */
-const others = /(?:^|\/)(?:dataset_infos?|dataset_dict|state|config|package)\.json$/;
+const others =
+  /(?:^|\/)(?:(?:dataset_infos?|dataset_dict|state|config|package)\.json|(?:readme|license|notice)\.txt)$/i;
+
+/** The files of data: those of rows, or else those of running text. */
+function dataIn(files: readonly string[]): readonly string[] {
+  const own = files.filter((file) => !others.test(file));
+  const rows = own.filter((file) => rowEnding(file) !== undefined);
+  return rows.length > 0 ? rows : own.filter(isTextFile);
+}
 
 /**
  * The files of a split.
@@ -115,7 +124,7 @@ export function splitFiles(
   question: SplitQuestion,
 ): readonly string[] {
   const { name, split } = question;
-  const data = files.filter((file) => rowEnding(file) !== undefined && !others.test(file));
+  const data = dataIn(files);
   const config = configOf(configs, question);
   const own = config?.splits.flatMap(({ split: named, patterns }) => {
     const expressions = patterns.map(patternExpression);

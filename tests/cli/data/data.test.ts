@@ -38,7 +38,7 @@ Deno.test("the cut is at 90 %, with something on both sides", () => {
 });
 
 Deno.test("text: the first 90 % is for training, the rest for validation", () => {
-  assertEquals(textDataset("0123456789", "a.txt"), {
+  assertEquals(textDataset([{ file: "a.txt", text: "0123456789" }]), {
     kind: "text",
     train: "012345678",
     validation: "9",
@@ -50,11 +50,26 @@ Deno.test("text: a cut never halves a character, and both parts make the whole",
     .filter((text) => [...text].length > 1);
   fc.assert(fc.property(texts, fc.nat(3), (text, foxes) => {
     const whole = text + "🦊".repeat(foxes);
-    const { train, validation } = textDataset(whole, "a.txt");
+    const { train, validation } = textDataset([{ file: "a.txt", text: whole }]);
     assertEquals(`${train}${validation}`, whole);
     assert(`${train}`.isWellFormed() && `${validation}`.isWellFormed());
     assert(train.length > 0 && validation.length > 0);
   }));
+});
+
+Deno.test("text: of several texts, the last tenth of each is for validation", () => {
+  const texts = ["0123456789", " ", "abcdefghij", "x"].map((text, i) => ({
+    file: `${i}.txt`,
+    text,
+  }));
+  assertEquals(textDataset(texts), {
+    kind: "text",
+    train: "012345678\n\nabcdefghi\n\nx",
+    validation: "9\n\nj",
+  });
+  assertEquals(textDataset(texts, 0).validation, "");
+  const blank = [{ file: "a.txt", text: "" }, { file: "b.txt", text: "\n" }];
+  assertThrows(() => textDataset(blank), UserError, "a.txt is empty");
 });
 
 Deno.test("text: a byte order mark is left out, and lines end in \\n", () => {
@@ -62,12 +77,12 @@ Deno.test("text: a byte order mark is left out, and lines end in \\n", () => {
 });
 
 Deno.test("text: what is blank or too short is refused", () => {
-  assertThrows(() => textDataset("", "a.txt"), UserError, "a.txt is empty");
-  assertThrows(() => textDataset(" \n ", "a.txt"), UserError, "a.txt is empty");
+  assertThrows(() => textDataset([{ file: "a.txt", text: "" }]), UserError, "a.txt is empty");
+  assertThrows(() => textDataset([{ file: "a.txt", text: " \n " }]), UserError, "a.txt is empty");
   const short =
     "a.txt has 1 character: it takes 2, one of them for validation, or --validation-share 0";
-  assertThrows(() => textDataset("a", "a.txt"), UserError, short);
-  assertThrows(() => textDataset("🦊", "a.txt"), UserError, short);
+  assertThrows(() => textDataset([{ file: "a.txt", text: "a" }]), UserError, short);
+  assertThrows(() => textDataset([{ file: "a.txt", text: "🦊" }]), UserError, short);
 });
 
 Deno.test("text: bytes that are not UTF-8 are refused with their offset", () => {

@@ -134,6 +134,37 @@ inFolder("several sources are one dataset, with validation rows of each", async 
   assert(shares.includes("a.jsonl 19") && !shares.includes("a.jsonl 20"));
 });
 
+inFolder(
+  "several texts are one, whether files, a pattern or a folder name them",
+  async (folder) => {
+    const texts = { "b/1.txt": "abcdefghij", "b/0.TXT": "0123456789", "b/README.txt": "read me" };
+    await Deno.mkdir(`${folder}/b`);
+    for (const [name, text] of Object.entries(texts)) {
+      await Deno.writeTextFile(`${folder}/${name}`, text);
+    }
+    const expected = { kind: "text", train: "012345678\n\nabcdefghi", validation: "9\n\nj" };
+    const places = [`${folder}/b`, `${folder}/b/[01].*`, `${folder}/b/0.TXT+${folder}/b/1.txt`];
+    for (const data of places) assertEquals(await readDataset(data), expected, data);
+    const sizes = { layers: 1, width: 8, heads: 1, context: 4 };
+    const prepared = (validationData?: string) =>
+      prepare(
+        trainSettings({ ...sizes, data: `${folder}/b`, ...validationData && { validationData } }),
+      );
+    const runs = await Promise.all([undefined, ...places.slice(1)].map(prepared));
+    assertEquals(runs.map(({ notes }) => notes[0]), [
+      "20 tokens to train on, 4 for validation",
+      ...places.slice(1).map(() => "22 tokens to train on, 22 for validation"),
+    ]);
+    // Runs recognize their data by what it says, wherever it is.
+    const [part, ...wholes] = runs.map(({ data }) => data.digest);
+    assertEquals(new Set(wholes).size, 1);
+    assert(part !== wholes[0]);
+    // Beside rows, texts are remarks.
+    await writeTexts(folder, { "b/rows.jsonl": 2 });
+    assertEquals((await findData(`${folder}/b`)).sources[0]?.files, [`${folder}/b/rows.jsonl`]);
+  },
+);
+
 inFolder("places that make no sense are refused", async (folder) => {
   await writeTexts(folder, { "a.jsonl": 2, "b.jsonl": 2 });
   await Deno.writeTextFile(`${folder}/c.txt`, "a text");
@@ -142,7 +173,8 @@ inFolder("places that make no sense are refused", async (folder) => {
   const wrong: [data: string, message: string][] = [
     [`2*${a}+${b}`, `give a weight to "${b}" as well, or to none`],
     [`0*${a}`, `"0*${a}": a weight is a number above 0`],
-    [`${a}+${folder}/c.txt`, "c.txt is running text, which stands alone"],
+    [`${a}+${folder}/c.txt`, `c.txt is running text, and ${a} has rows`],
+    [`2*${folder}/c.txt`, "c.txt is running text, which is taken whole"],
     [`${a}+${folder}/d.jsonl`, `can't read ${folder}/d.jsonl: it does not exist`],
     [`${a}+`, "--data: a source has no name"],
     ["", "--data: a source has no name"],

@@ -188,7 +188,11 @@ inFolder("a text has another for validation, a share of itself, or none", async 
   assertEquals(await prepared({ validationData: other }), { first: whole(200, 50), splits: 1 });
   assertEquals(await prepared({ validationShare: 0.25 }), { first: whole(150, 50), splits: 1 });
   assertEquals(await prepared({ validationShare: 0 }), { first: whole(200, 0), splits: 0 });
-  assertEquals(textDataset("a", "a.txt", 0), { kind: "text", train: "a", validation: "" });
+  assertEquals(textDataset([{ file: "a.txt", text: "a" }], 0), {
+    kind: "text",
+    train: "a",
+    validation: "",
+  });
   await Deno.writeTextFile(other, " \n");
   await assertRejects(() => prepared({ validationData: other }), UserError, "b.txt is empty");
 });
