@@ -142,7 +142,11 @@ inFolder(
     for (const [name, text] of Object.entries(texts)) {
       await Deno.writeTextFile(`${folder}/${name}`, text);
     }
-    const expected = { kind: "text", train: "012345678\n\nabcdefghi", validation: "9\n\nj" };
+    const expected: Dataset = {
+      kind: "text",
+      train: "012345678\n\nabcdefghi",
+      validation: "9\n\nj",
+    };
     const places = [`${folder}/b`, `${folder}/b/[01].*`, `${folder}/b/0.TXT+${folder}/b/1.txt`];
     for (const data of places) assertEquals(await readDataset(data), expected, data);
     const sizes = { layers: 1, width: 8, heads: 1, context: 4 };
