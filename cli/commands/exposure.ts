@@ -6,7 +6,6 @@
  */
 
 import { quoted } from "@unitune/core";
-import { ift, sft } from "@unitune/objectives";
 import {
   conversationSplit,
   type Question,
@@ -22,6 +21,7 @@ import { helpText } from "../flags/help.ts";
 import { openDevice } from "../run/devices.ts";
 import { readRunConfig } from "../run/run_config.ts";
 import { readBase, type TrainedBase } from "../run/trained.ts";
+import { comparedOnGold } from "../study/exposure/compared.ts";
 import { createProbe, exposureMeasures } from "../study/exposure/probe.ts";
 import type { Measures } from "../study/measures.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
@@ -39,7 +39,7 @@ const flags = {
   },
   gradients: {
     kind: "boolean",
-    help: "Compares gradients of SFT and IFT, also with lambda and gamma apart, with GRPO's.",
+    help: "Compares gradients of SFT, DFT and forms of IFT with those of GRPO.",
   },
   seed: { kind: "integer", default: 1, min: 0, help: "The seed of mistakes and sampled answers." },
   device: { ...device, group: "Flags" },
@@ -98,12 +98,12 @@ export async function exposureCommand(argv: readonly string[]): Promise<number> 
   const { models: { policy } } = base;
   const measures: Measures = {
     ...await exposureMeasures(probe, policy, questions, seed),
-    ...values.gradients && await probe.projections(policy, questions.slice(0, COMPARED), {
-      "sft": sft(),
-      "ift": ift(),
-      "ift-lambda": ift({ gamma: 0 }),
-      "ift-gamma": ift({ lambda: 0 }),
-    }, seed),
+    ...values.gradients && await probe.projections(
+      policy,
+      questions.slice(0, COMPARED),
+      { demonstrations: comparedOnGold },
+      seed,
+    ),
   };
   console.log(
     alignTable([

@@ -18,20 +18,26 @@ const QUICK_BUDGET = 500_000;
 /** Seeds of arms that no claim is about. */
 const FEW_SEEDS = 5;
 
-/** A factor of the learning rates for losses on sampled answers, as in the study of objectives. */
-const ROLLOUTS = 0.3;
+/** A factor of the learning rates for losses on sampled answers. */
+const ROLLOUTS = 0.03;
 
-/** A factor of the learning rates for losses that make an answer less likely. */
-const PAIRS = 0.1;
+/** A factor where gold answers are learned beside sampled ones. */
+const MIXES = 0.1;
+
+/** A factor for losses that make an answer less likely. */
+const PAIRS = 0.01;
 
 /** Answers of a step: eight to each of four prompts. */
 const sampled = { batchSize: 32, groupSize: 8 };
 
+/** Few examples, for an arm that answers each of them. */
+const few = { examples: 800 };
+
 /** The helper that teaches. */
 const TEACHER = "teacher";
 
-/** The supervised half of an arm that rewards follow, at the rate in the middle of the grid. */
-const supervised: ArmStage = { share: 0.5, settings: { objective: "sft", learningRate: 1e-3 } };
+/** The supervised half of an arm that goes on with sampled answers, at the lower rate of SFT's grid. */
+const supervised: ArmStage = { share: 0.5, settings: { objective: "sft", learningRate: 3e-3 } };
 
 /** The arms that claims are about. */
 const claimed: readonly Arm[] = [
@@ -52,8 +58,9 @@ const claimed: readonly Arm[] = [
     settings: { objective: "ift", propagation: "reach", gamma: 0.5 },
   },
   {
-    name: "on-policy-distillation",
-    about: "own answers, judged token by token by a larger model",
+    name: "sft-then-distillation",
+    about: "half of the budget on gold answers, half on own answers that a larger model judges",
+    before: [supervised],
     settings: { objective: "on-policy-distillation" },
     teacher: TEACHER,
     rateScale: ROLLOUTS,
@@ -69,13 +76,13 @@ const claimed: readonly Arm[] = [
     name: "luffy",
     about: "a gold answer among seven own ones",
     settings: { objective: "luffy", ...sampled },
-    rateScale: ROLLOUTS,
+    rateScale: MIXES,
   },
   {
     name: "chord",
     about: "own answers with rewards, and gold ones weighed by p(1 - p)",
     settings: { objective: "chord", ...sampled },
-    rateScale: ROLLOUTS,
+    rateScale: MIXES,
   },
 ];
 
@@ -85,6 +92,16 @@ const others: readonly Arm[] = [
     name: "ift-detached",
     about: "IFT, weights without gradient",
     settings: { objective: "ift", propagation: "as-run-detached" },
+  },
+  {
+    name: "ift-lambda",
+    about: "IFT's states alone: no propagation",
+    settings: { objective: "ift", gamma: 0 },
+  },
+  {
+    name: "ift-propagation",
+    about: "IFT's weights alone: gold states",
+    settings: { objective: "ift", lambda: 0 },
   },
   {
     name: "ift-linear",
@@ -98,15 +115,16 @@ const others: readonly Arm[] = [
   },
   { name: "dft", about: "tokens weighed by their probability", settings: { objective: "dft" } },
   {
-    name: "nft",
-    about: "own answers, right ones likelier and wrong ones less likely",
-    settings: { objective: "nft", ...sampled },
-    rateScale: ROLLOUTS,
-  },
-  {
     name: "hpt",
     about: "own answers with rewards, or the gold one where too few are right",
     settings: { objective: "hpt", ...sampled },
+    rateScale: MIXES,
+  },
+  {
+    name: "on-policy-distillation",
+    about: "own answers that a larger model judges, from the checkpoint on",
+    settings: { objective: "on-policy-distillation" },
+    teacher: TEACHER,
     rateScale: ROLLOUTS,
   },
   {
@@ -117,16 +135,25 @@ const others: readonly Arm[] = [
     rateScale: ROLLOUTS,
   },
   {
-    name: "sdft",
-    about: "own answers, judged by the model that has read the gold one",
+    name: "sft-then-nft",
+    about: "the same with NFT: right answers become likelier and wrong ones less likely",
+    before: [supervised],
+    settings: { objective: "nft", ...sampled },
+    rateScale: ROLLOUTS,
+  },
+  {
+    name: "sft-then-sdft",
+    about: "the same with SDFT: the model that has read the gold answer judges",
+    before: [supervised],
     settings: { objective: "sdft" },
     rateScale: ROLLOUTS,
   },
   {
-    name: "dpo",
-    about: "gold answers over the model's own mistakes",
+    name: "sft-then-dpo",
+    about: "the same with DPO: gold answers over the model's own mistakes",
     // The answers to all prompts are sampled and scored beforehand, which the budget pays for.
-    settings: { objective: "dpo", rejected: "model", examples: 800 },
+    before: [{ ...supervised, settings: { ...supervised.settings, ...few } }],
+    settings: { objective: "dpo", rejected: "model", ...few },
     rateScale: PAIRS,
   },
 ];
@@ -136,7 +163,7 @@ const teacher: Helper = {
   name: TEACHER,
   about: "a larger model, trained on the same gold answers",
   isNew: true,
-  settings: { objective: "sft", layers: 4, heads: 4, width: 128, steps: 600 },
+  settings: { objective: "sft", layers: 3, heads: 3, width: 96, steps: 600 },
 };
 
 /** A claim on exact match in the test, greedily decoded: the primary measure. */
@@ -150,8 +177,8 @@ const claims: readonly StudyClaim[] = [
   more("ift", "sft", "IFT's own states and propagation help where mistakes ruin the rest"),
   more("ift-reach", "sft", "IFT's states help if its weights are held constant and never vanish"),
   more("scheduled-sampling", "sft", "own tokens in the prefix help by themselves"),
-  more("on-policy-distillation", "sft", "own states help if a teacher says what to do there"),
-  more("on-policy-distillation", "ift", "own states are worth more than states mixed towards them"),
+  more("sft-then-distillation", "sft", "own states help if a teacher says what to do there"),
+  more("sft-then-distillation", "ift", "own states are worth more than states mixed towards them"),
   more("sft-then-grpo", "sft", "own answers with rewards are worth more than more gold answers"),
   more("sft-then-grpo", "luffy", "rewards after gold answers, rather than among them (LUFFY)"),
   more("sft-then-grpo", "chord", "rewards after gold answers, rather than among them (CHORD)"),
@@ -176,13 +203,13 @@ const steps = 2000;
 /** The title of the page. */
 const title = "Gold states and own states at equal tokens";
 
-/** The whole study: four seeds of each of five tasks; settings are chosen on one of each. */
+/** The whole study: three seeds of each of five tasks; settings are chosen on one of each. */
 const whole: StudyPlan = {
   title,
-  seeds: 20,
+  seeds: 15,
   selectionSeeds: 5,
   tasks: ["carry", "order", "maze", "trace", "word"],
-  rates: [3e-4, 1e-3, 3e-3],
+  rates: [3e-3, 1e-2],
   isWholeGrid: false,
   arms: [...claimed, ...others.map((arm) => ({ ...arm, seeds: FEW_SEEDS }))],
   helpers: [teacher],
@@ -191,6 +218,7 @@ const whole: StudyPlan = {
   shared: { ...common, steps, tokenBudget: BUDGET },
   samples: 4,
   probed: 100,
+  projected: 16,
 };
 
 /** The arms of the quick form. */
@@ -203,7 +231,7 @@ const quick: StudyPlan = {
   seeds: 4,
   selectionSeeds: 1,
   tasks: ["order", "trace"],
-  rates: [1e-3],
+  rates: [3e-3],
   isWholeGrid: false,
   arms: claimed.filter(({ name }) => quickArms.includes(name)),
   helpers: [],
@@ -214,6 +242,7 @@ const quick: StudyPlan = {
   shared: { ...common, steps, tokenBudget: QUICK_BUDGET },
   samples: 4,
   probed: 50,
+  projected: 16,
 };
 
 /** The study of exposure bias. */

@@ -44,6 +44,10 @@ export function planMarkdown(plan: StudyPlan): string {
       range(seeds.slice(0, selectionSeeds))
     }. Answers to a test question: ${plan.samples} sampled, one greedy.${
       plan.probed === undefined ? "" : ` Exposure is measured by ${plan.probed} of the questions.`
+    }${
+      plan.projected === undefined
+        ? ""
+        : ` Gradients are compared on ${plan.projected} of them, at the checkpoint.`
     } Trials: at most ${countTrials(plan)}.`,
     "",
     `Checkpoint: ${settingsText(base)}.`,

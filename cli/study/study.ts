@@ -31,11 +31,18 @@ import type { ProgressReporter } from "../terminal/progress.ts";
 import { readJson } from "../files/read.ts";
 import { type Arm, type ArmStage, BASE, gridOf, type GridPoint } from "./arms.ts";
 import type { CompactResults } from "./compact.ts";
-import { isTrialResult, placesOf, readTrialResult, type Trial, type TrialResult } from "./trial.ts";
+import {
+  type Asked,
+  isTrialResult,
+  placesOf,
+  readTrialResult,
+  type Trial,
+  type TrialResult,
+} from "./trial.ts";
 import { type HandMaker, ownHands, startWorkers } from "./workers.ts";
 
 /** The plan of a study. */
-export interface StudyPlan {
+export interface StudyPlan extends Asked {
   /** The title of its page (default: that of the study of objectives). */
   readonly title?: string;
   /** The first seed (default 0). */
@@ -62,10 +69,6 @@ export interface StudyPlan {
   readonly base: GivenSettings;
   /** The settings that all arms share. */
   readonly shared: GivenSettings;
-  /** The number of sampled answers to each question of the test. */
-  readonly samples: number;
-  /** The most questions of the test by which exposure is measured (default 0: it is not). */
-  readonly probed?: number;
 }
 
 /** A claim that is tested: one arm has more of a measure than another. */
@@ -263,7 +266,7 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
   const { compact, mayBegin = () => true } = study;
   using _claim = await keepPlan(folder, plan, command);
   await using workers = startWorkers({
-    ...{ hands, device, folder, samples: plan.samples, probed: plan.probed ?? 0, signal },
+    ...{ hands, device, folder, asked: askedOf(plan), signal },
     onChange: (running) => progress.phase(describe(running)),
   });
   let done = 0;
@@ -435,6 +438,13 @@ export function trialsOf(plan: StudyPlan, folder: string): StudyTrials {
   };
 }
 
+/** The questions of a plan. */
+const askedOf = ({ samples, probed = 0, projected = 0 }: Asked): Asked => ({
+  samples,
+  probed,
+  projected,
+});
+
 /** The sum of exact match on validation data. */
 function validationScore(results: readonly TrialResult[]): number {
   return results.reduce(
@@ -517,8 +527,8 @@ function isPlan(value: unknown): value is StudyPlan & { readonly command?: strin
   if (!isRecord(value)) return false;
   const { arms, seeds, selectionSeeds, firstSeed = 0, rates, base, shared, samples, command } =
     value;
-  const { helpers, probed = 0 } = value;
-  const counts = [seeds, selectionSeeds, firstSeed, samples, probed];
+  const { helpers, probed = 0, projected = 0 } = value;
+  const counts = [seeds, selectionSeeds, firstSeed, samples, probed, projected];
   return [arms, helpers].every((list) => Array.isArray(list) && list.every(isArm)) &&
     Array.isArray(rates) &&
     rates.every(isNumber) &&

@@ -6,6 +6,7 @@
  */
 
 import type { Device } from "@unitune/core";
+import { type Model, modelOf, onPolicyDistillation } from "@unitune/objectives";
 import { type Cost, type GivenSettings, trainSettings, UserError } from "@unitune/training";
 import { isNatural, isNumber, isRecord } from "../files/guards.ts";
 import { isThere, makeFolder } from "../files/folders.ts";
@@ -18,6 +19,8 @@ import { holdRun, startRun } from "../run/run_folder.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { readBase } from "../run/trained.ts";
 import { carryOut } from "../run/carry_out.ts";
+import { BASE } from "./arms.ts";
+import { comparedOnGold } from "./exposure/compared.ts";
 import { createProbe, exposureMeasures } from "./exposure/probe.ts";
 import { createExaminer, type Measures } from "./measures.ts";
 
@@ -102,16 +105,27 @@ function isMeasure(value: unknown): boolean {
 /** The file of a checkpoint that holds the weights of a model of a study's size. */
 const WEIGHTS = "model.safetensors";
 
+/** The questions by which trials are measured. */
+export interface Asked {
+  /** The number of sampled answers to each question of the test. */
+  readonly samples: number;
+  /** The most questions of the test by which exposure is measured (default 0: it is not). */
+  readonly probed?: number;
+  /**
+   * The most questions on which gradients are compared, at the checkpoint from which all arms start
+   * (default 0: they are not).
+   */
+  readonly projected?: number;
+}
+
 /** A trial to carry out. */
 export interface TrialRun {
   /** The trial. */
   readonly trial: Trial;
   /** The folder of the study. */
   readonly folder: string;
-  /** The number of sampled answers to each question of the test. */
-  readonly samples: number;
-  /** The most questions of the test by which exposure is measured; 0 where it is not. */
-  readonly probed: number;
+  /** The questions that are asked. */
+  readonly asked: Asked;
   /** The device to compute on. */
   readonly device: Device;
   /** Stops the trial after its current step. */
@@ -126,7 +140,7 @@ export interface TrialRun {
  * @throws {UserError} If the run fails.
  */
 export async function carryOutTrial(run: TrialRun): Promise<boolean> {
-  const { trial, folder, samples, probed, device, signal } = run;
+  const { trial, folder, asked: { samples, probed = 0, projected = 0 }, device, signal } = run;
   const { arm, point, seed } = trial;
   const stages = trial.stages.map((own) => trainSettings(own));
   const from = stages[0]?.from;
@@ -156,11 +170,26 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
   using examiner = createExaminer(examination, prepared.model, prepared.tokenizer, device);
   using probe = createProbe(prepared.model, prepared.tokenizer, device);
   // Of one seed, all arms are asked the same questions, with the same mistakes forced on them.
-  const questions = prepared.test[0]?.questions.slice(0, probed) ?? [];
+  const questions = prepared.test[0]?.questions ?? [];
+  const lender = stages.at(-1)?.teacher;
   const measures = {
     ...await examiner.validate(policy),
     ...await examiner.examine(policy, base?.models.policy ?? policy),
-    ...await exposureMeasures(probe, policy, questions, seed),
+    ...await exposureMeasures(probe, policy, questions.slice(0, probed), seed),
+    // At one point, the checkpoint: the gradients of what needs no other model, then of what a
+    // teacher judges, where there is one.
+    ...arm === BASE && await probe.projections(
+      policy,
+      questions.slice(0, projected),
+      { demonstrations: comparedOnGold },
+      seed,
+    ),
+    ...base !== undefined && lender !== undefined && await probe.projections(
+      base.models.policy,
+      questions.slice(0, projected),
+      { rollouts: { [arm]: onPolicyDistillation(await readJudge(lender)) } },
+      seed,
+    ),
     ...await preferences(runFolder),
   };
   const { cost } = checkpoint.position;
@@ -173,6 +202,12 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
     `${JSON.stringify(result, null, 1)}\n`,
   );
   return true;
+}
+
+/** The model of a run that judges, at its parameters. */
+async function readJudge(folder: string): Promise<Model> {
+  const { model, models: { policy } } = await readBase(folder);
+  return modelOf(model, policy);
 }
 
 /** The measures of held-out pairs, at the start and at the end of a run. */

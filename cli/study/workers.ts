@@ -8,7 +8,7 @@ import { type TrainSettings, UserError } from "@unitune/training";
 import { pooled } from "../run/pool.ts";
 import { shownError } from "../terminal/messages.ts";
 import { userErrorOf } from "../terminal/errors.ts";
-import type { Trial, TrialResult } from "./trial.ts";
+import type { Asked, Trial, TrialResult } from "./trial.ts";
 
 /** The order to carry out a trial. */
 export interface TrialOrder {
@@ -18,10 +18,8 @@ export interface TrialOrder {
   readonly trial: Trial;
   /** The folder of the study. */
   readonly folder: string;
-  /** The number of sampled answers to each question of the test. */
-  readonly samples: number;
-  /** The most questions of the test by which exposure is measured; 0 where it is not. */
-  readonly probed: number;
+  /** The questions that are asked. */
+  readonly asked: Asked;
   /** The name of the device. */
   readonly device: TrainSettings["device"];
 }
@@ -182,10 +180,8 @@ export interface WorkersOptions {
   readonly device: TrainSettings["device"];
   /** The folder of the study. */
   readonly folder: string;
-  /** The number of sampled answers to each question of the test. */
-  readonly samples: number;
-  /** The most questions of the test by which exposure is measured; 0 where it is not. */
-  readonly probed: number;
+  /** The questions that are asked. */
+  readonly asked: Asked;
   /** Stops all trials after their current steps. */
   readonly signal: AbortSignal;
   /** Called with the running trials whenever they change (default: nothing is). */
@@ -199,7 +195,7 @@ export interface WorkersOptions {
  * @returns The workers.
  */
 export function startWorkers(options: WorkersOptions): Workers {
-  const { device, folder, samples, probed, onChange = () => {} } = options;
+  const { device, folder, asked, onChange = () => {} } = options;
   const failure = new AbortController();
   const signal = AbortSignal.any([options.signal, failure.signal]);
   const running = new Map<Trial, Promise<Reply>>();
@@ -208,7 +204,7 @@ export function startWorkers(options: WorkersOptions): Workers {
     // A failure of another trial ends this one with the same error.
     signal.throwIfAborted();
     beforehand();
-    const replied = work({ kind: "train", trial, folder, samples, probed, device });
+    const replied = work({ kind: "train", trial, folder, asked, device });
     running.set(trial, replied);
     onChange([...running.keys()]);
     try {

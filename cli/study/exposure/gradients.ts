@@ -56,37 +56,48 @@ function products<P>(a: P, b: P): readonly [Tensor, Tensor, Tensor] {
   return [dot(a, b), dot(a, a), dot(b, b)];
 }
 
+/** An objective and some batches of it, by name. */
+export interface Directions<R> {
+  /** The objective. */
+  readonly objective: Objective<R>;
+  /** The batches. */
+  readonly batches: Readonly<Record<string, R>>;
+}
+
 /**
- * Compares the gradients of some objectives with that of another one, at the same parameters, by the
+ * Compares the gradients of some objectives with those of another one, at the same parameters, by the
  * cosine of their angle, `<a, b> / (|a| |b|)`: the share of a small step along one that is a step
  * along the other. A gradient that is 0, such as that of rewards which are all equal, has no direction: NaN.
  *
  * @param policy The policy.
  * @param params Its parameters.
- * @param of The other objective, such as that of reinforcement learning, and its batch.
+ * @param of The other objective, such as that of reinforcement learning, and its batches.
  * @param learned The objectives by name, with their batches.
  * @param device The device to compute on.
- * @returns The cosine of each, by name.
+ * @returns For each batch of the other objective the cosine of each objective, by name.
  */
 export async function cosines<P, B, R>(
   policy: Policy<P>,
   params: P,
-  of: Learned<R>,
+  of: Directions<R>,
   learned: Readonly<Record<string, Learned<B>>>,
   device: Device,
-): Promise<Readonly<Record<string, number>>> {
-  const found: [string, number][] = [];
+): Promise<Readonly<Record<string, Readonly<Record<string, number>>>>> {
   using direction = compile(lossGradient(policy, of.objective), { device });
-  const other = direction(params, of.batch);
+  const others = Object.entries(of.batches).map(([name, batch]) =>
+    [name, direction(params, batch), new Map<string, number>()] as const
+  );
   for (const [name, { objective, batch }] of Object.entries(learned)) {
     using compared = compile(
       (at: P, own: B, given: P) => products(lossGradient(policy, objective)(at, own), given),
       { device },
     );
-    const [both, own, given] = await Promise.all(
-      compared(params, batch, other).map((product) => product.item()),
-    );
-    found.push([name, (both ?? NaN) / Math.sqrt((own ?? NaN) * (given ?? NaN))]);
+    for (const [, other, found] of others) {
+      const [both, own, given] = await Promise.all(
+        compared(params, batch, other).map((product) => product.item()),
+      );
+      found.set(name, (both ?? NaN) / Math.sqrt((own ?? NaN) * (given ?? NaN)));
+    }
   }
-  return Object.fromEntries(found);
+  return Object.fromEntries(others.map(([name, , found]) => [name, Object.fromEntries(found)]));
 }

@@ -38,6 +38,7 @@ import {
   type OwnAnswer,
   reach,
   type Reading,
+  type WorldQuestion,
   worldQuestions,
 } from "./readings.ts";
 import { textOf } from "./tallies.ts";
@@ -45,17 +46,25 @@ import { textOf } from "./tallies.ts";
 /** The rows of a batch. */
 const ROWS = 64;
 
+/** Objectives by name whose gradients are compared with GRPO's. */
+export interface Compared {
+  /** Those that learn from right answers (default: none). */
+  readonly demonstrations?: Readonly<Record<string, Objective<Demonstrations>>>;
+  /** Those that learn from the answers that GRPO learns from (default: none). */
+  readonly rollouts?: Readonly<Record<string, Objective<Rollouts>>>;
+}
+
 /** Measures the exposure of models of one kind. Questions whose task has no world are left out. */
 export interface Probe extends Disposable {
   /** What the model says of right answers, and its own answers: an answer is decoded once. */
   readings(params: unknown, questions: readonly Question[]): Promise<readonly Reading[]>;
   /** Right steps after a forced wrong one. */
   recovery(params: unknown, questions: readonly Question[], seed: number): Promise<Measures>;
-  /** Cosines of objectives' gradients on right answers with that of GRPO on own ones. */
+  /** Cosines of objectives' gradients with those of GRPO on own answers to the same prompts. */
   projections(
     params: unknown,
     questions: readonly Question[],
-    objectives: Readonly<Record<string, Objective<Demonstrations>>>,
+    compared: Compared,
     seed: number,
   ): Promise<Measures>;
 }
@@ -194,17 +203,16 @@ export function createProbe(model: LanguageModel, tokenizer: Tokenizer, device: 
         };
       });
     },
-    async projections(params, questions, objectives, seed) {
+    async projections(params, questions, { demonstrations = {}, rollouts = {} }, seed) {
       const asked = worldQuestions(questions);
+      if (asked.length === 0) return {};
       const prompts = asked.flatMap(({ ids }) => Array.from({ length: GROUP }, () => ids));
       const own = await answer(params, prompts, asked, { temperature: 1, seed });
-      const rewards = own.map(({ texts }, i) => {
-        const { world, prompt } = asked[Math.floor(i / GROUP)] ?? {};
-        const said = texts.join("");
-        return Number(
-          world !== undefined && prompt !== undefined && said.endsWith(END) &&
-            solves(world, prompt, said.slice(0, -1)),
-        );
+      const judged = own.map(({ texts }, i) => {
+        const question = asked[Math.floor(i / GROUP)];
+        return question === undefined
+          ? { solved: 0, steps: 0 }
+          : rewardsOf(question, texts.join(""));
       });
       const sequences = own.map(({ ids }, i) => {
         const all = [...prompts[i] ?? [], ...ids];
@@ -214,27 +222,42 @@ export function createProbe(model: LanguageModel, tokenizer: Tokenizer, device: 
         toBatch(rows, { length: paddedLength(rows, context), padding: pad, vocabulary });
       const sampled = batchOf(sequences);
       const { logProbs } = sampler.score(params, { ...sampled, temperature: 1 });
-      const rollouts: Rollouts = {
+      const rewarded = (reward: "solved" | "steps"): Rollouts => ({
         ...sampled,
         temperature: 1,
         oldLogProbs: logProbs,
-        rewards: tensor(rewards),
-      };
+        rewards: tensor(judged.map((one) => one[reward])),
+      });
+      const batches = { cosine: rewarded("solved"), step_cosine: rewarded("steps") };
       const gold = batchOf(
         asked.map(({ sequence: { ids, mask } }) => ({ ids: [...ids], mask: [...mask] })),
       );
-      const found = await cosines(
-        model,
-        params,
-        { objective: grpo({ groupSize: GROUP }), batch: rollouts },
-        Object.fromEntries(
-          Object.entries(objectives).map(([name, objective]) => [name, { objective, batch: gold }]),
-        ),
-        device,
-      );
+      const compare = async <B>(
+        objectives: Readonly<Record<string, Objective<B>>>,
+        batch: B,
+      ): Promise<Measures> => {
+        const found = await cosines(
+          model,
+          params,
+          { objective: grpo({ groupSize: GROUP }), batches },
+          Object.fromEntries(
+            Object.entries(objectives).map(([name, objective]) => [name, { objective, batch }]),
+          ),
+          device,
+        );
+        return Object.fromEntries(
+          Object.entries(found).flatMap(([of, own]) =>
+            Object.entries(own).map(([name, cosine]) => [`${of}/${name}`, cosine])
+          ),
+        );
+      };
+      const mean = (reward: "solved" | "steps") =>
+        judged.reduce((total, one) => total + one[reward], 0) / judged.length;
       return {
-        ...Object.fromEntries(Object.entries(found).map(([name, own]) => [`cosine/${name}`, own])),
-        "projection_reward": rewards.reduce((total, one) => total + one, 0) / rewards.length,
+        ...await compare(demonstrations, gold),
+        ...await compare(rollouts, batches.cosine),
+        "projection_reward": mean("solved"),
+        "projection_step_reward": mean("steps"),
       };
     },
     [Symbol.dispose]() {
@@ -245,6 +268,18 @@ export function createProbe(model: LanguageModel, tokenizer: Tokenizer, device: 
 
 /** The answers to a prompt whose rewards GRPO compares. */
 const GROUP = 8;
+
+/** The rewards of an answer: 1 if it solves its prompt, and the share of its steps that are right. */
+function rewardsOf(
+  { world, prompt }: WorldQuestion,
+  said: string,
+): Readonly<Record<"solved" | "steps", number>> {
+  const { steps } = readAnswer(world, prompt, said);
+  return {
+    solved: Number(said.endsWith(END) && solves(world, prompt, said.slice(0, -1))),
+    steps: steps.filter(({ isRight }) => isRight).length / Math.max(steps.length, 1),
+  };
+}
 
 /** Whether the first step after the beginning of an answer is right. */
 function stepAfter(world: World, prompt: string, opening: string, continuation: string): boolean {

@@ -366,7 +366,7 @@ async function study(
 Deno.test("a hand of another process replies by itself, and hears when to stop", async () => {
   const trial = { arm: "sft", point: "", seed: 0, stages: [{}] };
   const asked = { samples: 1, probed: 0 };
-  const order = { kind: "train", trial, folder: "f", ...asked, device: "wasm" } as const;
+  const order = { kind: "train", trial, folder: "f", asked, device: "wasm" } as const;
   const stopping = new AbortController();
   const heard: string[] = [];
   /** A hand that fails at once, or works until it is stopped. */

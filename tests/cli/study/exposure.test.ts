@@ -1,8 +1,8 @@
 /** Measures of exposure, on models that say what they are told, and on one that is trained a little. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
-import { wasm } from "@unitune/core";
+import { tensor, wasm, zeros } from "@unitune/core";
 import { characterTokenizer } from "@unitune/models";
-import { ift, sft } from "@unitune/objectives";
+import { reinforce, rloo, sft } from "@unitune/objectives";
 import {
   END,
   memoryStore,
@@ -193,13 +193,24 @@ Deno.test("a prefix has the pairs of its last characters as features, each once"
   assertEquals(bigramFeatures("a"), []);
 });
 
-Deno.test("the cosine of a gradient with itself is 1", async () => {
+Deno.test("the cosine of a gradient with itself is 1, and with its opposite -1", async () => {
   const { model, params, question } = asked(prompt, gold.replace("42", "21"));
   const batch = toBatch([question.sequence], { length: 48, padding: tokenizer.pad });
-  const learned = { objective: sft(), batch };
-  const found = await cosines(model, params, learned, { sft: learned }, device);
+  const objective = sft();
+  const rewarded = (reward: number) => ({
+    ...{ ...batch, temperature: 1, oldLogProbs: zeros(batch.mask.shape) },
+    rewards: tensor([reward]),
+  });
+  const found = await cosines(
+    model,
+    params,
+    { objective: reinforce(), batches: { liked: rewarded(1), disliked: rewarded(-1) } },
+    { sft: { objective, batch } },
+    device,
+  );
   // Products of f32 sums over some thousand numbers.
-  assertAlmostEquals(found.sft ?? NaN, 1, 1e-5);
+  assertAlmostEquals(found.liked?.sft ?? NaN, 1, 1e-5);
+  assertAlmostEquals(found.disliked?.sft ?? NaN, -1, 1e-5);
 });
 
 Deno.test("a trained model is measured by all measures", async () => {
@@ -227,14 +238,12 @@ Deno.test("a trained model is measured by all measures", async () => {
   const projected = await probe.projections(
     policy,
     questions.slice(0, 1),
-    { "sft": sft(), "ift-lambda": ift({ gamma: 0 }), "ift-gamma": ift({ lambda: 0 }) },
+    { demonstrations: { "sft": sft() }, rollouts: { "rloo": rloo() } },
     1,
   );
   assertEquals(Object.keys(projected), [
-    "cosine/sft",
-    "cosine/ift-lambda",
-    "cosine/ift-gamma",
-    "projection_reward",
+    ...["cosine/sft", "step_cosine/sft", "cosine/rloo", "step_cosine/rloo"],
+    ...["projection_reward", "projection_step_reward"],
   ]);
   const shares = await exposureMeasures(probe, policy, questions, 1);
   for (const [name, value] of Object.entries(shares)) assert(-1 <= value && value <= 1, name);

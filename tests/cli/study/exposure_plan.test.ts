@@ -1,9 +1,15 @@
 /** The plan of the study of exposure: what all arms share, what is written down, what it claims. */
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { wasm } from "@unitune/core";
-import { requireBudgets, requireShared, trainSettings } from "@unitune/training";
+import {
+  type GivenSettings,
+  requireBudgets,
+  requireShared,
+  trainSettings,
+} from "@unitune/training";
 import { gridOf } from "../../../cli/study/arms.ts";
 import { settingsDigest } from "../../../cli/study/compact.ts";
+import { comparedOnGold } from "../../../cli/study/exposure/compared.ts";
 import { planDigest, studyPlan } from "../../../cli/study/plan.ts";
 import { planMarkdown } from "../../../cli/study/plan_text.ts";
 import { countsOf, countTrials, type StudyPlan, trialsOf } from "../../../cli/study/study.ts";
@@ -33,7 +39,7 @@ Deno.test("all arms have one budget, one checkpoint and the same rows, and stage
     const [task] = plan.tasks ?? [];
     // One arm answers all of its prompts before its first step, and so has fewer.
     const fewer = plan.arms.filter(({ settings }) => "examples" in settings);
-    assert(fewer.every(({ name }) => name === "dpo"));
+    assert(fewer.every(({ name }) => name === "sft-then-dpo"));
     assertGreater(tokenBudget, 0);
     for (const { arm, trial, needs } of firstTrials(plan)) {
       const stages = trial.stages.map((given) => trainSettings(given));
@@ -71,7 +77,7 @@ Deno.test("a trial's settings have one digest wherever its files are, and anothe
   assert(first !== undefined);
   const elsewhere = trialsOf(whole, "elsewhere").of(first.arm, {
     name: first.trial.point,
-    settings: { learningRate: 3e-4 },
+    settings: { learningRate: Number(first.trial.stages[0]?.learningRate) },
   }, 0);
   assertEquals(settingsDigest(elsewhere), settingsDigest(first.trial));
   const [stage = {}] = first.trial.stages;
@@ -83,18 +89,18 @@ Deno.test("seeds have the tasks in turn, and settings are chosen on one seed of 
   const { tasks = [] } = whole;
   const trials = trialsOf(whole, "f");
   const own = (seed: number) => trials.base(seed).stages[0]?.tasks;
-  assertEquals([0, 1, 4, 5, 19].map(own), ["carry", "order", "word", "carry", "word"]);
+  assertEquals([0, 1, 4, 5, 14].map(own), ["carry", "order", "word", "carry", "word"]);
   assertEquals([whole.selectionSeeds, whole.seeds % tasks.length], [tasks.length, 0]);
   // A seed of the quick form has another task than one of the whole form would, and that is its own.
   assertEquals(trialsOf(quick, "f").base(1001).stages[0]?.tasks, "trace");
 });
 
-Deno.test("claims are on arms with all seeds, of which there are twenty", () => {
+Deno.test("claims are on arms with all seeds, of which there are fifteen", () => {
   const names = new Map(whole.arms.map((arm) => [arm.name, arm]));
   for (const { arm, against } of whole.claims ?? []) {
     for (const name of [arm, against]) assertEquals(names.get(name)?.seeds, undefined, name);
   }
-  assertEquals([whole.seeds, whole.firstSeed ?? 0], [20, 0]);
+  assertEquals([whole.seeds, whole.firstSeed ?? 0], [15, 0]);
   // The quick form has seeds that chose nothing, and claims only on its own arms.
   assertGreater(quick.firstSeed ?? 0, whole.seeds);
   const own = quick.arms.map(({ name }) => name);
@@ -106,8 +112,8 @@ Deno.test("claims are on arms with all seeds, of which there are twenty", () => 
 Deno.test("trials are counted by arm: grids on the seeds that choose, one trial on each other", () => {
   const counts = countsOf(whole);
   const { length: rates } = whole.rates;
-  assertEquals(counts.get("base"), 20);
-  assertEquals(counts.get("sft"), 5 * rates + 15);
+  assertEquals(counts.get("base"), 15);
+  assertEquals(counts.get("sft"), 5 * rates + 10);
   assertEquals(counts.get("dft"), 5 * rates);
   assertEquals(
     countTrials(whole),
@@ -116,18 +122,35 @@ Deno.test("trials are counted by arm: grids on the seeds that choose, one trial 
 });
 
 inFolder("a trial is measured by its exposure where the plan says so", async (folder) => {
-  for (const { probed } of [whole, quick]) assertGreater(probed ?? 0, 0);
+  for (const { probed, projected } of [whole, quick]) {
+    for (const count of [probed, projected]) assertGreater(count ?? 0, 0);
+  }
   const settings = {
     ...{ tasks: "order", examples: 8, steps: 1, batchSize: 4, warmupSteps: 0, evalSteps: 100 },
     ...{ evalExamples: 1, evalAnswers: 1, layers: 1, heads: 1, width: 8, context: 96 },
   };
-  const trial = { arm: "base", point: "", seed: 0, stages: [settings] };
-  const { signal } = new AbortController();
-  await carryOutTrial({ trial, folder, samples: 1, probed: 2, device: wasm(), signal });
-  const { measures = {} } = await readTrialResult(folder, trial) ?? {};
+  const measuresOf = async (arm: string, given: GivenSettings) => {
+    const trial = { arm, point: "", seed: 0, stages: [{ ...settings, ...given }] };
+    const { signal } = new AbortController();
+    const asked = { samples: 1, probed: 2, projected: 2 };
+    await carryOutTrial({ trial, folder, asked, device: wasm(), signal });
+    return (await readTrialResult(folder, trial))?.measures ?? {};
+  };
+  const checkpoint = await measuresOf("base", {});
   for (const name of ["token_gap", "step_gap", "step_recovery", "state_distance"]) {
-    assert(name in measures, name);
+    assert(name in checkpoint, name);
   }
+  for (const name of Object.keys(comparedOnGold)) assert(`step_cosine/${name}` in checkpoint, name);
+  // An arm without a teacher has no gradients of its own; one with a teacher has them where it starts.
+  const run = `${folder}/runs/base/seed-0`;
+  const { layers, heads, width, context, ...rest } = settings;
+  const taught = await measuresOf("taught", {
+    ...{ ...rest, layers: undefined, heads: undefined, width: undefined, context: undefined },
+    ...{ from: run, teacher: run, objective: "on-policy-distillation" },
+  });
+  assert("step_cosine/taught" in taught);
+  assertEquals(taught.projection_step_reward, checkpoint.projection_step_reward);
+  assertEquals(Object.keys(taught).filter((name) => name.startsWith("cosine/")), ["cosine/taught"]);
 });
 
 /** A Markdown text without what its formatter changes. */
