@@ -12,9 +12,6 @@ import type { Helper, StudyClaim, StudyPlan } from "./study.ts";
 /** The cost in tokens at which every arm ends, by `tokenCost`. */
 const BUDGET = 2_000_000;
 
-/** The cost in the quick form. */
-const QUICK_BUDGET = 500_000;
-
 /** Seeds of arms that no claim is about. */
 const FEW_SEEDS = 5;
 
@@ -224,7 +221,7 @@ const whole: StudyPlan = {
 /** The arms of the quick form. */
 const quickArms = ["sft", "ift", "ift-reach", "sft-then-grpo"];
 
-/** The quick study: fewer arms, tasks and seeds, one rate, and seeds that chose nothing. */
+/** The quick study: fewer arms, tasks and seeds, one rate, the whole budget, and seeds that chose nothing. */
 const quick: StudyPlan = {
   title,
   firstSeed: 1000,
@@ -239,7 +236,7 @@ const quick: StudyPlan = {
     quickArms.includes(arm) && quickArms.includes(against)
   ),
   base: checkpoint,
-  shared: { ...common, steps, tokenBudget: QUICK_BUDGET },
+  shared: { ...common, steps, tokenBudget: BUDGET },
   samples: 4,
   probed: 50,
   projected: 16,

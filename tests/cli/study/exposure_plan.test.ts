@@ -127,7 +127,7 @@ inFolder("a trial is measured by its exposure where the plan says so", async (fo
   }
   const settings = {
     ...{ tasks: "order", examples: 8, steps: 1, batchSize: 4, warmupSteps: 0, evalSteps: 100 },
-    ...{ evalExamples: 1, evalAnswers: 1, layers: 1, heads: 1, width: 8, context: 96 },
+    ...{ evalExamples: 1, evalAnswers: 1 },
   };
   const measuresOf = async (arm: string, given: GivenSettings) => {
     const trial = { arm, point: "", seed: 0, stages: [{ ...settings, ...given }] };
@@ -136,16 +136,14 @@ inFolder("a trial is measured by its exposure where the plan says so", async (fo
     await carryOutTrial({ trial, folder, asked, device: wasm(), signal });
     return (await readTrialResult(folder, trial))?.measures ?? {};
   };
-  const checkpoint = await measuresOf("base", {});
+  const checkpoint = await measuresOf("base", { layers: 1, heads: 1, width: 8, context: 96 });
   for (const name of ["token_gap", "step_gap", "step_recovery", "state_distance"]) {
     assert(name in checkpoint, name);
   }
   for (const name of Object.keys(comparedOnGold)) assert(`step_cosine/${name}` in checkpoint, name);
   // An arm without a teacher has no gradients of its own; one with a teacher has them where it starts.
   const run = `${folder}/runs/base/seed-0`;
-  const { layers, heads, width, context, ...rest } = settings;
   const taught = await measuresOf("taught", {
-    ...{ ...rest, layers: undefined, heads: undefined, width: undefined, context: undefined },
     ...{ from: run, teacher: run, objective: "on-policy-distillation" },
   });
   assert("step_cosine/taught" in taught);
