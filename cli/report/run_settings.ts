@@ -20,6 +20,15 @@ const mainSettings = [
   ...["optimizer", "learningRate", "precision", "device", "seed"],
 ] as const;
 
+/** Settings that say nothing unless another one is on. */
+const dependent: Readonly<Record<string, string>> = { loraRank: "lora" };
+
+/** Whether a stage has a setting that says something of it. */
+function says(stage: StageConfig, name: string): boolean {
+  const { [name]: other } = dependent;
+  return name in stage && (other === undefined || stage[other] === true);
+}
+
 /** A value of a configuration file in words. */
 function shown(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value) ?? "";
@@ -29,7 +38,7 @@ function shown(value: unknown): string {
 function modelText(model: Readonly<Record<string, unknown>>): string {
   return Object.entries(model)
     .filter(([, value]) => typeof value !== "object")
-    .map(([name, value]) => `${name} ${shown(value)}`).join(", ");
+    .map(([name, value]) => `${kebabCase(name)} ${shown(value)}`).join(", ");
 }
 
 /** Every setting of a stage but its objective, with the help of its flag. */
@@ -59,10 +68,10 @@ export function settingsSection(
   names: readonly string[],
 ): PageSection {
   const stages: readonly StageConfig[] = [settings].flat();
-  const values = mainSettings.filter((name) => stages.some((stage) => name in stage))
+  const values = mainSettings.filter((name) => stages.some((stage) => says(stage, name)))
     .map((name) => ({
       name: kebabCase(name),
-      values: stages.map((stage) => name in stage ? shown(stage[name]) : ""),
+      values: stages.map((stage) => says(stage, name) ? shown(stage[name]) : ""),
     }));
   const isShared = ({ values }: { readonly values: readonly string[] }) =>
     values.every((value) => value === values[0]);

@@ -97,6 +97,16 @@ Deno.test("a page is named by its folder, also where a shell has completed the n
   }
 });
 
+Deno.test("the rank of an adapter is shown where an adapter is trained", () => {
+  const facts = (lora: boolean) => {
+    const settings = { ...[run.config.settings].flat()[0], lora, loraRank: 16 };
+    const { body: { html } } = settingsSection("r", { ...run.config, settings }, ["sft"]);
+    return html.slice(0, html.indexOf("<details"));
+  };
+  assertStringIncludes(facts(true), "lora-rank");
+  assert(!facts(false).includes("lora-rank"));
+});
+
 Deno.test("settings that differ between stages stand in a table, others once", () => {
   const settings = [
     { objective: "sft", steps: 3, seed: 1 },
