@@ -186,16 +186,19 @@ const claims: readonly StudyClaim[] = [
 ];
 
 /** Settings that the checkpoint and all arms share. */
-const common: GivenSettings = { examples: 8000, evalSteps: 1_000_000, warmupSteps: 20 };
+const common: GivenSettings = { examples: 8000, warmupSteps: 20 };
 
 /** The sizes of the model: rows of a prompt, an answer and once more an answer fit into its context. */
 const sizes: GivenSettings = { layers: 2, heads: 2, width: 64, context: 256 };
 
 /** The checkpoint: its steps are right more often after right ones than after its own. */
-const checkpoint: GivenSettings = { ...common, ...sizes, steps: 300 };
+const checkpoint: GivenSettings = { ...common, ...sizes, evalSteps: 1_000_000, steps: 300 };
 
-/** The most steps of an arm: more than any takes to spend its budget. */
-const steps = 2000;
+/**
+ * The settings of all arms: evaluations on the way, and more steps than any arm takes to spend its
+ * budget.
+ */
+const shared: GivenSettings = { ...common, evalSteps: 80, steps: 2000, tokenBudget: BUDGET };
 
 /** The title of the page. */
 const title = "Gold states and own states at equal tokens";
@@ -212,7 +215,7 @@ const whole: StudyPlan = {
   helpers: [teacher],
   claims,
   base: checkpoint,
-  shared: { ...common, steps, tokenBudget: BUDGET },
+  shared,
   samples: 4,
   probed: 100,
   projected: 16,
@@ -236,7 +239,7 @@ const quick: StudyPlan = {
     quickArms.includes(arm) && quickArms.includes(against)
   ),
   base: checkpoint,
-  shared: { ...common, steps, tokenBudget: BUDGET },
+  shared,
   samples: 4,
   probed: 50,
   projected: 16,
