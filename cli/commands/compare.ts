@@ -6,10 +6,11 @@
  */
 
 import { claimCells, claimNote, judgedClaims } from "../study/claims.ts";
+import { mechanismTables } from "../study/mechanism.ts";
 import { type CompactResults, openCompact } from "../study/compact.ts";
 import { planDigest, studies, studyPlan } from "../study/plan.ts";
 import { planMarkdown } from "../study/plan_text.ts";
-import { scheduleOf } from "../study/schedule.ts";
+import { scheduleOf, timeTable } from "../study/schedule.ts";
 import { studyPage } from "../study/study_page.ts";
 import {
   carryOutStudy,
@@ -155,8 +156,13 @@ function documentOf(
   commit: string | undefined,
   plan: StudyPlan,
   results: StudyResults,
+  compact: CompactResults | undefined,
 ): string {
   const seeds = seedsOf(plan);
+  const tables = [
+    ...mechanismTables(plan, results),
+    ...compact === undefined ? [] : [timeTable(plan, compact.all())],
+  ];
   const claims = judgedClaims(plan, results);
   const chosenBy = seeds.slice(0, plan.selectionSeeds);
   return [
@@ -176,6 +182,14 @@ function documentOf(
     ],
     studyMarkdown(plan, results),
     "",
+    ...tables.flatMap(({ title, cells, note }) => [
+      `**${title}**`,
+      "",
+      markdownTable(cells),
+      "",
+      note,
+      "",
+    ]),
     ...studyRemarks(plan, results).map((remark) => `- ${remark}`),
     "",
     "All settings tried, with their exact match on the validation data that decided:",
@@ -298,7 +312,7 @@ async function conduct(
     say(claimNote(plan.claims?.length ?? 0));
   }
   for (const remark of studyRemarks(plan, results)) say(remark);
-  await writeSealed(files.document, documentOf(command, commit, plan, results), INSTEAD);
+  await writeSealed(files.document, documentOf(command, commit, plan, results, compact), INSTEAD);
   const page = await studyPage({ folder, command, plan, results, device });
   await writeSealed(files.report, page, INSTEAD);
   print(`\nreports: ${files.report}\n         ${files.document}`);

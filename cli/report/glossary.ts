@@ -309,11 +309,19 @@ export const glossary: readonly GlossaryGroup[] = [
       ),
       entry(
         "cosine/NAME",
-        "cosine of the angle between the gradient of an objective on gold answers and that of GRPO with the verifier's reward, on 8 answers sampled to each of the same prompts. NaN where all rewards of each prompt are equal",
+        "cosine of the angle between the gradient of an objective and that of GRPO with the verifier's reward, on 8 answers sampled to each prompt. The objective learns from gold answers to the same prompts, or, where a teacher judges, from the same sampled answers. NaN where all rewards of each prompt are equal",
+      ),
+      entry(
+        "step_cosine/NAME",
+        "the same with another reward, the fraction of an answer's steps that are right in the states in which they are written. It tells answers apart where none is right as a whole",
       ),
       entry(
         "projection_reward",
         "mean reward of the answers with which gradients are compared",
+      ),
+      entry(
+        "projection_step_reward",
+        "the same of the fraction of right steps",
       ),
     ],
   },

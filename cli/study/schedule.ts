@@ -1,10 +1,11 @@
 /**
- * How long what is left of a study takes, by the trials that were measured.
+ * How long the trials of a study took, and what is left of it takes.
  *
  * @module
  */
 
 import type { CompactTrial } from "./compact.ts";
+import type { StudyTable } from "./mechanism.ts";
 import { meanOf } from "./statistics.ts";
 import { countsOf, type StudyPlan } from "./study.ts";
 
@@ -43,4 +44,33 @@ export function scheduleOf(plan: StudyPlan, trials: readonly CompactTrial[]): Sc
     return sum + Math.max(0, count - own.length) * each;
   }, 0);
   return { done, total, spent, left };
+}
+
+/**
+ * What the trials of a study took by the clock, beside each other as they ran.
+ *
+ * @param plan The plan.
+ * @param trials The finished trials.
+ * @returns A table with a row for the checkpoint, each helper and each arm.
+ */
+export function timeTable(plan: StudyPlan, trials: readonly CompactTrial[]): StudyTable {
+  const rows = [...countsOf(plan).keys()].flatMap((arm) => {
+    const own = trials.filter((trial) => trial.arm === arm && trial.seconds > 0);
+    if (own.length === 0) return [];
+    const thousands = (of: (cost: CompactTrial["cost"]) => number) =>
+      (meanOf(own.map(({ cost }) => of(cost))) / 1000).toFixed(0);
+    return [[
+      arm,
+      String(own.length),
+      meanOf(own.map(({ seconds }) => seconds)).toFixed(1),
+      thousands(({ forwardTokens }) => forwardTokens),
+      thousands(({ backwardTokens }) => backwardTokens),
+    ]];
+  });
+  return {
+    title: "The time of a trial",
+    cells: [["", "trials", "seconds", "k fwd", "k bwd"], ...rows],
+    note: `Means over all trials, those of settings that were not chosen among them, from the ` +
+      `checkpoint to the last measure, by the clock.`,
+  };
 }

@@ -25,14 +25,15 @@ import {
 import type { LivePage } from "../report/live.ts";
 import { type Curve, curves, intervals } from "../report/plot.ts";
 import { judged } from "../report/run_answers.ts";
-import { readEvaluations } from "../report/summary.ts";
 import { openDevice } from "../run/devices.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { BASE, BASELINE } from "./arms.ts";
 import { type Belief, type Beliefs, readBeliefs } from "./beliefs.ts";
 import { claimCells, claimNote, judgedClaims } from "./claims.ts";
+import { mechanismTables } from "./mechanism.ts";
 import { planDigest } from "./plan.ts";
-import { estimateOf, meanOf, pairedDifference } from "./statistics.ts";
+import { progressOf } from "./progress.ts";
+import { meanOf, pairedDifference } from "./statistics.ts";
 import { readUnfinished, type Standing } from "./standing.ts";
 import {
   chosenResults,
@@ -87,27 +88,6 @@ export interface StudyRecord extends SavedStudy {
   readonly beliefs: Beliefs | undefined;
   /** Greedy answers to validation prompts. */
   readonly answers: readonly ArmAnswer[];
-}
-
-/** The curve of validation exact match: the mean over seeds with its interval. */
-async function progressOf(folder: string, results: StudyResults, arm: string): Promise<Curve> {
-  const bySteps = new Map<number, number[]>();
-  for (const { run } of chosenResults(results, arm)) {
-    for (
-      const { step, split, metrics } of await readEvaluations(runPaths(`${folder}/${run}`).metrics)
-    ) {
-      const { eval_exact_match: match } = metrics;
-      if (split !== "held-out" || match === undefined) continue;
-      bySteps.set(step, [...bySteps.get(step) ?? [], match]);
-    }
-  }
-  return {
-    name: arm,
-    points: [...bySteps].map(([x, values]) => {
-      const { mean, low, high } = estimateOf(values);
-      return Number.isNaN(low) ? { x, y: mean } : { x, y: mean, low, high };
-    }),
-  };
 }
 
 /**
@@ -191,17 +171,18 @@ function rangeOf(curves: readonly Curve[]): readonly [number, number] | undefine
 }
 
 /** The section with a small chart for each arm, beside further supervised training. */
-function progressSection({ progress }: StudyRecord): readonly PageSection[] {
+function progressSection({ progress, plan }: StudyRecord): readonly PageSection[] {
   const domain = rangeOf(progress);
   if (domain === undefined) return [];
+  const unit = plan.shared.tokenBudget === undefined ? "step" : "million tokens";
   const baseline = progress.filter(({ name }) => name === BASELINE)
     .map((curve) => ({ ...curve, color: QUIET, dashed: true }));
   const drawn = progress.filter(({ name }) => name !== BASELINE).map((curve): Panel => ({
     title: curve.name,
     draw: (width) =>
       curves([{ ...curve, color: OWN }, ...baseline], {
-        title: `Validation exact match of ${curve.name} by step`,
-        x: { label: "step" },
+        title: `Validation exact match of ${curve.name} by ${unit}`,
+        x: { label: unit },
         y: { label: "validation exact match", domain },
         width,
         height: 220,
@@ -237,6 +218,18 @@ function tableSection({ plan, results }: StudyRecord): PageSection {
       ${terms(own.map(({ title, meaning }) => [title, `${meaning}.`]))}`;
   });
   return { title: "The table", body: html`${tables}` };
+}
+
+/** The section with the tables of the mechanism. */
+function mechanismSection({ plan, results }: StudyRecord): readonly PageSection[] {
+  const tables = mechanismTables(plan, results).map((
+    { title, cells: [header = [], ...rows], note },
+  ) =>
+    html`<h3>${title}</h3>
+      ${table({ header, rows })}
+      <p>${note}</p>`
+  );
+  return tables.length === 0 ? [] : [{ title: "Why", body: html`${tables}` }];
 }
 
 /** A probability with a bar of its length, and the token that the model would say in its place. */
@@ -383,6 +376,7 @@ export function studyRecordPage(record: StudyRecord): string {
       differenceSection(record),
       ...progressSection(record),
       tableSection(record),
+      ...mechanismSection(record),
       ...remarkSection(studyRemarks(plan, results)),
       ...beliefSection(beliefs),
       ...answerSection(record),
@@ -397,7 +391,7 @@ async function readRuns(
   { plan, results }: SavedStudy,
 ): Promise<Pick<StudyRecord, "progress" | "answers">> {
   const trained = plan.arms.map(({ name }) => name);
-  const progress = await Promise.all(trained.map((arm) => progressOf(folder, results, arm)));
+  const progress = await Promise.all(trained.map((arm) => progressOf(folder, plan, results, arm)));
   const [seed] = seedsOf(plan);
   const answers = await Promise.all(
     trained.map((arm) => answersOf(folder, results, arm, seed)),
