@@ -8,19 +8,20 @@
 import { claimCells, claimNote, judgedClaims } from "../study/claims.ts";
 import { mechanismTables } from "../study/mechanism.ts";
 import { type CompactResults, openCompact } from "../study/compact.ts";
-import { planDigest, studies, studyPlan } from "../study/plan.ts";
+import { planDigest } from "../study/plan.ts";
+import { studies, studyPlan } from "../study/studies.ts";
 import { planMarkdown } from "../study/plan_text.ts";
 import { scheduleOf, timeTable } from "../study/schedule.ts";
 import { studyPage } from "../study/study_page.ts";
 import {
-  carryOutStudy,
   countTrials,
   LAST_FIRST_SEED,
   MOST_SEEDS,
   seedsOf,
   type StudyPlan,
-  type StudyResults,
-} from "../study/study.ts";
+} from "../study/plan.ts";
+import type { StudyResults } from "../study/results.ts";
+import { carryOutStudy } from "../study/study.ts";
 import {
   markdownTable,
   studyLines,

@@ -5,7 +5,7 @@
  */
 
 import { liveStudyPage, studyPage } from "../study/study_page.ts";
-import { holdsStudy, readPlan, readStudy } from "../study/study.ts";
+import { holdsStudy, readPlan, readStudy } from "../study/saved_study.ts";
 import { openDevice } from "../run/devices.ts";
 import { runCommand, UsageError } from "../terminal/errors.ts";
 import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";

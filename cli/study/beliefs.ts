@@ -19,7 +19,8 @@ import { readPrompt } from "../data/prompts.ts";
 import { readBase } from "../run/trained.ts";
 import { BASE, BASELINE } from "./arms.ts";
 import { meanOf } from "./statistics.ts";
-import { chosenResults, measuresBySeed, type StudyPlan, type StudyResults } from "./study.ts";
+import type { StudyPlan } from "./plan.ts";
+import { chosenResults, measuresBySeed, type StudyResults } from "./results.ts";
 
 /** The prediction of one token. */
 export interface Belief {

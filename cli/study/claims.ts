@@ -12,7 +12,8 @@ import {
   type PairedTest,
   pairedTest,
 } from "./statistics.ts";
-import { measuresBySeed, type StudyClaim, type StudyPlan, type StudyResults } from "./study.ts";
+import type { StudyClaim, StudyPlan } from "./plan.ts";
+import { measuresBySeed, type StudyResults } from "./results.ts";
 import { showDifference } from "./table.ts";
 
 /** The largest adjusted p-value of a claim that holds, or is refuted. */

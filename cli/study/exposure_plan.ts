@@ -7,7 +7,7 @@
 
 import type { GivenSettings } from "@unitune/training";
 import type { Arm, ArmStage } from "./arms.ts";
-import type { Helper, StudyClaim, StudyPlan } from "./study.ts";
+import type { Helper, StudyClaim, StudyPlan } from "./plan.ts";
 
 /** The cost in tokens at which every arm ends, by `tokenCost`. */
 const BUDGET = 2_000_000;

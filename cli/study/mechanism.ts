@@ -7,7 +7,8 @@
 
 import { BASE, BASELINE } from "./arms.ts";
 import { estimateOf, pairedDifference } from "./statistics.ts";
-import { measuresBySeed, seedsOf, type StudyPlan, type StudyResults } from "./study.ts";
+import { seedsOf, type StudyPlan } from "./plan.ts";
+import { measuresBySeed, type StudyResults } from "./results.ts";
 import { showDifference } from "./table.ts";
 
 /** A table with its title, and a sentence on its numbers. */

@@ -1,131 +1,159 @@
 /**
- * The plans of the studies that `deno task compare` carries out, each in a whole and in a quick form.
+ * The plan of a study: its arms, seeds, grids and claims, and what follows from them before anything is
+ * trained.
  *
  * @module
  */
 
-import { quoted } from "@unitune/core";
-import { sameName } from "@unitune/objectives";
-import { nearest, UserError } from "@unitune/training";
+import type { GivenSettings } from "@unitune/training";
 import { digestOf } from "../files/digest.ts";
-import { arms, BASELINE, rewardModelArm } from "./arms.ts";
-import { exposure } from "./exposure_plan.ts";
-import type { StudyPlan } from "./study.ts";
+import { type Arm, BASE, gridOf, type GridPoint } from "./arms.ts";
+import type { Asked } from "./trial.ts";
 
-/** What the user decides of a study. */
-export interface StudyChoice {
-  /** The name of the study (default `"objectives"`). */
-  readonly study?: StudyName | undefined;
-  /** Whether it is the quick form. */
-  readonly quick: boolean;
-  /** The first seed (default: that of the form). */
-  readonly firstSeed?: number | undefined;
-  /** The number of seeds (default: that of the form). */
-  readonly seeds?: number | undefined;
-  /** The names of the arms, joined by commas (default: those of the form). */
-  readonly arms?: string | undefined;
-  /** The fraction of training answers that are made wrong. */
-  readonly noise: number;
+/** The plan of a study. */
+export interface StudyPlan extends Asked {
+  /** The title of its page (default: that of the study of objectives). */
+  readonly title?: string;
+  /** The first seed (default 0). */
+  readonly firstSeed?: number;
+  /** The number of seeds. */
+  readonly seeds: number;
+  /**
+   * The number of seeds, from the first on, whose validation data chooses the settings of an arm.
+   */
+  readonly selectionSeeds: number;
+  /** The arms. */
+  readonly arms: readonly Arm[];
+  /** Trainings beside the arms that are not compared: of teachers and of judges, a run a seed. */
+  readonly helpers: readonly Helper[];
+  /** What the study claims of its arms, before they are trained (default: nothing). */
+  readonly claims?: readonly StudyClaim[];
+  /** The learning rates to try. */
+  readonly rates: readonly number[];
+  /** Whether to try all values of an arm's own settings, or only the first of each. */
+  readonly isWholeGrid: boolean;
+  /** The tasks, of which each seed has one, in turn (default: all seeds have those of the settings). */
+  readonly tasks?: readonly string[];
+  /** The settings of the training that makes the checkpoint. */
+  readonly base: GivenSettings;
+  /** The settings that all arms share. */
+  readonly shared: GivenSettings;
 }
 
-/** The study of objectives on answers of a few characters. */
-const objectivesWhole: StudyPlan = {
-  seeds: 5,
-  selectionSeeds: 2,
-  rates: [1e-4, 3e-4, 1e-3, 3e-3],
-  isWholeGrid: true,
-  helpers: [rewardModelArm],
-  arms,
-  base: { examples: 2000, evalSteps: 100, warmupSteps: 20, steps: 150 },
-  shared: { examples: 2000, evalSteps: 100, warmupSteps: 20, steps: 400 },
-  samples: 8,
-};
-
-/** Few examples of a task with many right answers, so that memorizing them is not enough. */
-const few = { tasks: "pick", examples: 100, evalSteps: 60, warmupSteps: 10 };
-
-/** The arms of the quick form. */
-const quickArms = ["sft", "sft-early", "dft", "ift", "dpo", "orpo", "ppo", "grpo"];
-
-const objectivesQuick: StudyPlan = {
-  seeds: 5,
-  selectionSeeds: 1,
-  rates: [1e-3, 3e-3],
-  isWholeGrid: false,
-  helpers: [rewardModelArm],
-  arms: arms.filter(({ name }) => quickArms.includes(name)),
-  base: { ...few, steps: 50, learningRate: 1e-3 },
-  shared: { ...few, steps: 200 },
-  samples: 4,
-};
-
-/** The studies by name, each in both forms. */
-export const studies = {
-  objectives: { whole: objectivesWhole, quick: objectivesQuick },
-  exposure,
-} as const satisfies Readonly<Record<string, Readonly<Record<"whole" | "quick", StudyPlan>>>>;
-
-/** The name of a study. */
-export type StudyName = keyof typeof studies;
-
-/** The arm that a word names. */
-function armNamed(word: string, names: readonly string[]): string {
-  const name = sameName(word, names);
-  if (name !== undefined) return name;
-  const meant = nearest(word, names);
-  throw new UserError(
-    `--arms: there is no arm ${quoted(word)}${
-      meant === undefined ? `; there are ${names.join(", ")}` : `: did you mean ${meant}?`
-    }`,
-  );
+/** A claim that is tested: one arm has more of a measure than another. */
+export interface StudyClaim {
+  /** The arm. */
+  readonly arm: string;
+  /** The arm that it is compared with. */
+  readonly against: string;
+  /** The measure. */
+  readonly measure: string;
+  /** What it would mean, in a few words. */
+  readonly meaning: string;
 }
+
+/** A training beside the arms. */
+export interface Helper extends Arm {
+  /** Whether it starts from a new model, and not from the checkpoint (default: it does not). */
+  readonly isNew?: boolean;
+}
+
+/** The most seeds of a study: a plan that was edited must not fill the memory. */
+export const MOST_SEEDS = 10_000;
+
+/** The largest first seed of a study: all seeds after it are exact integers. */
+export const LAST_FIRST_SEED = 2 ** 31 - 1;
 
 /**
- * The plan of a study. SFT, with which all arms are compared, is always among them. Claims on arms that
- * are left out are left out.
+ * The seeds of a study.
  *
- * @param choice What the user decides.
- * @returns The plan.
- * @throws {UserError} If an arm is unknown.
+ * @param plan The plan.
+ * @returns The seeds, in order.
  *
  * @example
  * ```ts
- * import { studyPlan } from "./plan.ts";
+ * import { seedsOf } from "./plan.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const plan = studyPlan({ quick: true, firstSeed: 0, seeds: 2, arms: "dpo", noise: 0 });
- * assertEquals(plan.arms.map(({ name }) => name), ["sft", "dpo"]);
+ * assertEquals(seedsOf({ firstSeed: 100, seeds: 3 }), [100, 101, 102]);
  * ```
  */
-export function studyPlan(choice: StudyChoice): StudyPlan {
-  const { study = "objectives", noise } = choice;
-  const { whole, quick } = studies[study];
-  const form = choice.quick ? quick : whole;
-  const { firstSeed = form.firstSeed ?? 0, seeds = form.seeds } = choice;
-  const names = whole.arms.map(({ name }) => name);
-  const wanted = choice.arms === undefined
-    ? undefined
-    : new Set(choice.arms.split(",").map((word) => armNamed(word, names)));
-  // The arms of the form, and those of the whole study that are asked for.
-  const known = wanted === undefined
-    ? form.arms
-    : whole.arms.map((arm) => form.arms.find(({ name }) => name === arm.name) ?? arm);
-  const isThere = (name: string) =>
-    name === BASELINE || (wanted?.has(name) ?? known.some((arm) => arm.name === name));
-  const { firstSeed: _, claims, ...rest } = form;
-  const noisy = noise === 0 && study !== "objectives" ? {} : { noise };
-  return {
-    // Omitted if it is 0: plans are compared as JSON, and one without it is the same study.
-    ...(firstSeed > 0 && { firstSeed }),
-    ...rest,
-    seeds,
-    arms: known.filter(({ name }) => isThere(name)),
-    ...claims && {
-      claims: claims.filter(({ arm, against }) => isThere(arm) && isThere(against)),
-    },
-    base: { ...form.base, ...noisy },
-    shared: { ...form.shared, ...noisy },
-  };
+export function seedsOf(
+  { firstSeed = 0, seeds }: Pick<StudyPlan, "firstSeed" | "seeds">,
+): readonly number[] {
+  return Array.from({ length: seeds }, (_, i) => firstSeed + i);
+}
+
+/** The one point of a grid of settings that are not tried. */
+export const FIXED: GridPoint = { name: "as-it-is", settings: {} };
+
+/** An arm with the settings to try. */
+export interface ArmGrid {
+  /** The arm, or the helper. */
+  readonly arm: Helper;
+  /** The points, of which the best on validation data is chosen. */
+  readonly grid: readonly GridPoint[];
+}
+
+/**
+ * The arms of a study with their grids.
+ *
+ * @param plan The plan.
+ * @returns The helpers and the arms. The helpers are the first: their trials take longest, so no
+ * worker waits for them at the end.
+ */
+export function gridsOf(
+  { arms, helpers, rates, isWholeGrid }: Pick<
+    StudyPlan,
+    "arms" | "helpers" | "rates" | "isWholeGrid"
+  >,
+): readonly ArmGrid[] {
+  return [
+    ...helpers.map((arm) => ({ arm, grid: [FIXED] })),
+    ...arms.map((arm) => ({ arm, grid: gridOf(arm, rates, isWholeGrid) })),
+  ];
+}
+
+/**
+ * The number of seeds on which every point of a grid is tried; the best goes on to the others.
+ *
+ * @param plan The plan.
+ * @param own The arm and its grid.
+ * @returns The number; all seeds of the arm where there is nothing to choose.
+ */
+export function triedSeeds(
+  { seeds, selectionSeeds }: Pick<StudyPlan, "seeds" | "selectionSeeds">,
+  { arm, grid: { length } }: ArmGrid,
+): number {
+  return length === 1 ? arm.seeds ?? seeds : selectionSeeds;
+}
+
+/**
+ * The most trials that a study can take.
+ *
+ * @param plan The plan.
+ * @returns The number of trials.
+ */
+export function countTrials(plan: StudyPlan): number {
+  return [...countsOf(plan).values()].reduce((total, count) => total + count, 0);
+}
+
+/**
+ * The trials of the checkpoint, of each helper and of each arm.
+ *
+ * @param plan The plan.
+ * @returns Their numbers by name.
+ */
+export function countsOf(plan: StudyPlan): ReadonlyMap<string, number> {
+  const { seeds } = plan;
+  return new Map([
+    [BASE, seeds] as const,
+    ...gridsOf(plan).map((own) => {
+      const { arm, grid } = own;
+      const tried = triedSeeds(plan, own);
+      return [arm.name, grid.length * tried + (arm.seeds ?? seeds) - tried] as const;
+    }),
+  ]);
 }
 
 /**

@@ -8,7 +8,7 @@ import type { GivenSettings } from "@unitune/training";
 import { listed } from "../flags/words.ts";
 import { type Arm, gridOf } from "./arms.ts";
 import { planDigest } from "./plan.ts";
-import { countTrials, seedsOf, type StudyPlan } from "./study.ts";
+import { countTrials, seedsOf, type StudyPlan } from "./plan.ts";
 import { markdownTable } from "./table.ts";
 
 /** Settings in words: `objective ift, gamma 0.5`. */

@@ -10,7 +10,8 @@ import type { Curve } from "../report/plot.ts";
 import { evaluationsIn, stepsIn } from "../report/summary.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { estimateOf } from "./statistics.ts";
-import { chosenResults, type StudyPlan, type StudyResults } from "./study.ts";
+import type { StudyPlan } from "./plan.ts";
+import { chosenResults, type StudyResults } from "./results.ts";
 
 /** A validation of a run: where it was, and its exact match. */
 interface Validation {

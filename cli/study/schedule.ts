@@ -7,7 +7,7 @@
 import type { CompactTrial } from "./compact.ts";
 import type { StudyTable } from "./mechanism.ts";
 import { meanOf } from "./statistics.ts";
-import { countsOf, type StudyPlan } from "./study.ts";
+import { countsOf, type StudyPlan } from "./plan.ts";
 
 /** What is done of a study, and what is left. */
 export interface Schedule {

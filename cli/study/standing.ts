@@ -8,18 +8,9 @@ import { isThere } from "../files/folders.ts";
 import { extentOf, readRunRecord } from "../report/run_page.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { BASE, type GridPoint } from "./arms.ts";
-import {
-  type ArmGrid,
-  bestPoint,
-  countTrials,
-  gridsOf,
-  readPlan,
-  type SavedStudy,
-  seedsOf,
-  type StudyPlan,
-  type StudyResults,
-  triedSeeds,
-} from "./study.ts";
+import { type ArmGrid, countTrials, gridsOf, seedsOf, type StudyPlan, triedSeeds } from "./plan.ts";
+import { bestPoint, type StudyResults } from "./results.ts";
+import { readPlan, type SavedStudy } from "./saved_study.ts";
 import { placesOf, readTrialResult, type TrialName, type TrialResult } from "./trial.ts";
 
 /** A trial that was begun and is not measured yet. */

@@ -15,87 +15,16 @@
  * @module
  */
 
-import {
-  type GivenSettings,
-  settingTable,
-  type TrainSettings,
-  trainSettings,
-  UserError,
-  writtenSettings,
-} from "@unitune/training";
-import { type Claim, claimFolder, holdFolder } from "../files/claims.ts";
-import { isNatural, isNumber, isRecord } from "../files/guards.ts";
-import { isThere } from "../files/folders.ts";
-import { writeFileAtomically } from "../files/atomic.ts";
+import type { TrainSettings } from "@unitune/training";
 import type { ProgressReporter } from "../terminal/progress.ts";
-import { readJson } from "../files/read.ts";
-import { type Arm, type ArmStage, BASE, gridOf, type GridPoint } from "./arms.ts";
+import type { GridPoint } from "./arms.ts";
 import type { CompactResults } from "./compact.ts";
-import {
-  type Asked,
-  isTrialResult,
-  placesOf,
-  readTrialResult,
-  type Trial,
-  type TrialResult,
-} from "./trial.ts";
+import { type ArmGrid, gridsOf, type Helper, seedsOf, type StudyPlan, triedSeeds } from "./plan.ts";
+import { bestPoint, type StudyResults } from "./results.ts";
+import { keepPlan, writeResults } from "./saved_study.ts";
+import { type Asked, placesOf, readTrialResult, type Trial, type TrialResult } from "./trial.ts";
+import { trialsOf } from "./trials.ts";
 import { type HandMaker, ownHands, startWorkers } from "./workers.ts";
-
-/** The plan of a study. */
-export interface StudyPlan extends Asked {
-  /** The title of its page (default: that of the study of objectives). */
-  readonly title?: string;
-  /** The first seed (default 0). */
-  readonly firstSeed?: number;
-  /** The number of seeds. */
-  readonly seeds: number;
-  /**
-   * The number of seeds, from the first on, whose validation data chooses the settings of an arm.
-   */
-  readonly selectionSeeds: number;
-  /** The arms. */
-  readonly arms: readonly Arm[];
-  /** Trainings beside the arms that are not compared: of teachers and of judges, a run a seed. */
-  readonly helpers: readonly Helper[];
-  /** What the study claims of its arms, before they are trained (default: nothing). */
-  readonly claims?: readonly StudyClaim[];
-  /** The learning rates to try. */
-  readonly rates: readonly number[];
-  /** Whether to try all values of an arm's own settings, or only the first of each. */
-  readonly isWholeGrid: boolean;
-  /** The tasks, of which each seed has one, in turn (default: all seeds have those of the settings). */
-  readonly tasks?: readonly string[];
-  /** The settings of the training that makes the checkpoint. */
-  readonly base: GivenSettings;
-  /** The settings that all arms share. */
-  readonly shared: GivenSettings;
-}
-
-/** A claim that is tested: one arm has more of a measure than another. */
-export interface StudyClaim {
-  /** The arm. */
-  readonly arm: string;
-  /** The arm that it is compared with. */
-  readonly against: string;
-  /** The measure. */
-  readonly measure: string;
-  /** What it would mean, in a few words. */
-  readonly meaning: string;
-}
-
-/** A training beside the arms. */
-export interface Helper extends Arm {
-  /** Whether it starts from a new model, and not from the checkpoint (default: it does not). */
-  readonly isNew?: boolean;
-}
-
-/** The results of a study. */
-export interface StudyResults {
-  /** The point of each arm's grid that is the best on validation data. */
-  readonly chosen: Readonly<Record<string, string>>;
-  /** The results of all trials, including those of settings that were not chosen. */
-  readonly results: readonly TrialResult[];
-}
 
 /** A study to carry out. */
 export interface StudyRun {
@@ -119,128 +48,6 @@ export interface StudyRun {
   readonly signal: AbortSignal;
 }
 
-/** Settings of all runs: no evaluations on the way, few checkpoints, metrics now and then. */
-const quiet = { evalSteps: 1_000_000, saveSteps: 250, loggingSteps: 20 };
-
-/** Added to the seed of an arm's run: its rows come in another order than the checkpoint's. */
-const ARM_SEED = 1000;
-
-/** The most seeds of a study: a plan that was edited must not fill the memory. */
-export const MOST_SEEDS = 10_000;
-
-/** The largest first seed of a study: all seeds after it are exact integers. */
-export const LAST_FIRST_SEED = 2 ** 31 - 1;
-
-/**
- * The seeds of a study.
- *
- * @param plan The plan.
- * @returns The seeds, in order.
- *
- * @example
- * ```ts
- * import { seedsOf } from "./study.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(seedsOf({ firstSeed: 100, seeds: 3 }), [100, 101, 102]);
- * ```
- */
-export function seedsOf(
-  { firstSeed = 0, seeds }: Pick<StudyPlan, "firstSeed" | "seeds">,
-): readonly number[] {
-  return Array.from({ length: seeds }, (_, i) => firstSeed + i);
-}
-
-/**
- * The most trials that a study can take.
- *
- * @param plan The plan.
- * @returns The number of trials.
- */
-export function countTrials(plan: StudyPlan): number {
-  return [...countsOf(plan).values()].reduce((total, count) => total + count, 0);
-}
-
-/**
- * The trials of the checkpoint, of each helper and of each arm.
- *
- * @param plan The plan.
- * @returns Their numbers by name.
- */
-export function countsOf(plan: StudyPlan): ReadonlyMap<string, number> {
-  const { seeds } = plan;
-  return new Map([
-    [BASE, seeds] as const,
-    ...gridsOf(plan).map((own) => {
-      const { arm, grid } = own;
-      const tried = triedSeeds(plan, own);
-      return [arm.name, grid.length * tried + (arm.seeds ?? seeds) - tried] as const;
-    }),
-  ]);
-}
-
-/** The one point of a grid of settings that are not tried. */
-const FIXED: GridPoint = { name: "as-it-is", settings: {} };
-
-/** An arm with the settings to try. */
-export interface ArmGrid {
-  /** The arm, or the helper. */
-  readonly arm: Helper;
-  /** The points, of which the best on validation data is chosen. */
-  readonly grid: readonly GridPoint[];
-}
-
-/**
- * The arms of a study with their grids.
- *
- * @param plan The plan.
- * @returns The helpers and the arms. The helpers are the first: their trials take longest, so no
- * worker waits for them at the end.
- */
-export function gridsOf(
-  { arms, helpers, rates, isWholeGrid }: Pick<
-    StudyPlan,
-    "arms" | "helpers" | "rates" | "isWholeGrid"
-  >,
-): readonly ArmGrid[] {
-  return [
-    ...helpers.map((arm) => ({ arm, grid: [FIXED] })),
-    ...arms.map((arm) => ({ arm, grid: gridOf(arm, rates, isWholeGrid) })),
-  ];
-}
-
-/**
- * The number of seeds on which every point of a grid is tried; the best goes on to the others.
- *
- * @param plan The plan.
- * @param own The arm and its grid.
- * @returns The number; all seeds of the arm where there is nothing to choose.
- */
-export function triedSeeds(
-  { seeds, selectionSeeds }: Pick<StudyPlan, "seeds" | "selectionSeeds">,
-  { arm, grid: { length } }: ArmGrid,
-): number {
-  return length === 1 ? arm.seeds ?? seeds : selectionSeeds;
-}
-
-/** The results of a point of a grid on some seeds. */
-interface TriedPoint {
-  readonly point: GridPoint;
-  readonly results: readonly TrialResult[];
-}
-
-/**
- * The point of a grid that is the best on validation data; of equally good ones, the first.
- *
- * @param tried The points with their results.
- * @returns The point; undefined without points.
- */
-export function bestPoint(tried: readonly TriedPoint[]): GridPoint | undefined {
-  const [best] = tried.map(({ point, results }) => ({ point, score: validationScore(results) }))
-    .toSorted((a, b) => b.score - a.score);
-  return best?.point;
-}
-
 /** The results of one arm. */
 interface ArmResults {
   readonly arm: string;
@@ -250,6 +57,20 @@ interface ArmResults {
 
 /** The reason why a trial does not begin: no further one may. */
 const postponed: unique symbol = Symbol("postponed");
+
+/** The questions of a plan. */
+const askedOf = ({ samples, probed = 0, projected = 0 }: Asked): Asked => ({
+  samples,
+  probed,
+  projected,
+});
+
+/** The running trials in a few words: `ppo, seed 3, and 1 more`. */
+function describe([first, ...others]: readonly Trial[]): string {
+  if (first === undefined) return "waiting";
+  const more = others.length === 0 ? "" : `, and ${others.length} more`;
+  return `${first.arm}, seed ${first.seed}${more}`;
+}
 
 /**
  * Carries out a study, or the remaining trials of one. A trial starts as soon as its checkpoint
@@ -339,7 +160,7 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
       chosen: Object.fromEntries(arms.map(({ arm, chosen }) => [arm, chosen])),
       results: [...checkpoints, ...arms.flatMap(({ results }) => results)],
     };
-    await writeFileAtomically(studyPaths(folder).results, `${JSON.stringify(all, null, 1)}\n`);
+    await writeResults(folder, all);
     return all;
   } catch (error) {
     if (signal.aborted && error === signal.reason) return undefined;
@@ -350,264 +171,4 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
     if (failure?.status === "rejected" && !signal.aborted) throw failure.reason;
     return undefined;
   }
-}
-
-/**
- * Where the stages of an arm end: budgets count from the start of the run, and steps from that of the
- * stage.
- */
-function extentsOf(
-  { tokenBudget, steps = settingTable.steps.default }: GivenSettings,
-  before: readonly ArmStage[],
-): { readonly extents: readonly GivenSettings[]; readonly last: GivenSettings } {
-  const shares = before.map(({ share }) => share);
-  const upTo = (i: number) => shares.slice(0, i + 1).reduce((total, share) => total + share, 0);
-  return {
-    extents: shares.map((share, i) =>
-      tokenBudget === undefined
-        ? { steps: Math.round(share * steps) }
-        : { tokenBudget: Math.round(upTo(i) * tokenBudget) }
-    ),
-    last: before.length === 0 || tokenBudget !== undefined
-      ? {}
-      : { steps: Math.round((1 - upTo(before.length)) * steps) },
-  };
-}
-
-/** The trials of a study. */
-interface StudyTrials {
-  /** The training of the checkpoint of a seed. */
-  base(seed: number): Trial;
-  /** An arm with some settings, or a helper. */
-  of(arm: Helper, point: GridPoint, seed: number): Trial;
-  /** The trials whose models such a trial starts from. */
-  needs(arm: Helper, seed: number): readonly Trial[];
-}
-
-/**
- * The trials of a study in a folder.
- *
- * @param plan The plan.
- * @param folder The folder.
- * @returns What makes them.
- */
-export function trialsOf(plan: StudyPlan, folder: string): StudyTrials {
-  const written = (given: GivenSettings) => writtenSettings(trainSettings({ ...quiet, ...given }));
-  /** The data of a seed. */
-  const dataOf = (seed: number): GivenSettings => {
-    const tasks = plan.tasks?.[seed % plan.tasks.length];
-    return { dataSeed: seed, ...tasks !== undefined && { tasks } };
-  };
-  const base = (seed: number): Trial => ({
-    ...{ arm: BASE, point: "", seed },
-    stages: [written({ ...plan.base, ...dataOf(seed), seed })],
-  });
-  const placeOf = (trial: Pick<Trial, "arm" | "point" | "seed">) =>
-    `${folder}/${placesOf(trial).run}`;
-  /** The helper that a name stands for. */
-  const helperNamed = (name: string): Helper => {
-    const helper = plan.helpers.find((one) => one.name === name);
-    if (helper === undefined) throw new RangeError(`a study without the helper ${name}`);
-    return helper;
-  };
-  const of = (arm: Helper, point: GridPoint, seed: number): Trial => {
-    const { name, settings, before = [], teacher, isNew = false } = arm;
-    const lent = teacher === undefined
-      ? {}
-      : { teacher: placeOf({ arm: teacher, point: FIXED.name, seed }) };
-    const shared = isNew ? plan.base : plan.shared;
-    const start = isNew ? {} : { from: placeOf({ arm: BASE, point: "", seed }) };
-    const stage = (own: GivenSettings) =>
-      written({ ...shared, ...own, ...lent, ...start, ...dataOf(seed), seed: ARM_SEED + seed });
-    const { extents, last } = extentsOf(shared, before);
-    return {
-      ...{ arm: name, point: point.name, seed },
-      stages: [
-        ...before.map(({ settings: own }, i) => stage({ ...own, ...extents[i] })),
-        stage({ ...last, ...settings, ...point.settings }),
-      ],
-    };
-  };
-  return {
-    base,
-    of,
-    needs: ({ isNew = false, teacher }, seed) => [
-      ...isNew ? [] : [base(seed)],
-      ...teacher === undefined ? [] : [of(helperNamed(teacher), FIXED, seed)],
-    ],
-  };
-}
-
-/** The questions of a plan. */
-const askedOf = ({ samples, probed = 0, projected = 0 }: Asked): Asked => ({
-  samples,
-  probed,
-  projected,
-});
-
-/** The sum of exact match on validation data. */
-function validationScore(results: readonly TrialResult[]): number {
-  return results.reduce(
-    (total, { measures }) => total + (measures["validation/exact_match"] ?? 0),
-    0,
-  );
-}
-
-/** The running trials in a few words: `ppo, seed 3, and 1 more`. */
-function describe([first, ...others]: readonly Trial[]): string {
-  if (first === undefined) return "waiting";
-  const more = others.length === 0 ? "" : `, and ${others.length} more`;
-  return `${first.arm}, seed ${first.seed}${more}`;
-}
-
-/** The files of a study. */
-const studyPaths = (folder: string) => ({
-  plan: `${folder}/study.json`,
-  results: `${folder}/results.json`,
-});
-
-/** A study that was read from its folder. */
-export interface SavedStudy {
-  /** The command that began it. */
-  readonly command: string;
-  /** The plan. */
-  readonly plan: StudyPlan;
-  /** The results. */
-  readonly results: StudyResults;
-}
-
-/** Tells whether a folder holds a study. */
-export function holdsStudy(folder: string): Promise<boolean> {
-  return isThere(studyPaths(folder).plan);
-}
-
-/** Tells whether the study in a folder is finished. */
-export function isStudyFinished(folder: string): Promise<boolean> {
-  return isThere(studyPaths(folder).results);
-}
-
-/**
- * Reads a study that is finished.
- *
- * @param folder The folder of the study.
- * @returns The study.
- * @throws {UserError} If the study is not finished, or one of its files was changed.
- */
-export async function readStudy(folder: string): Promise<SavedStudy> {
-  const paths = studyPaths(folder);
-  const { command = "deno task compare", ...plan } = await readPlan(folder);
-  if (!await isStudyFinished(folder)) {
-    throw new UserError(
-      `the study in ${folder} is not finished: resume it by ${command}, or add --watch to see it as ` +
-        `it is`,
-    );
-  }
-  const results = await readJson(paths.results);
-  if (isStudyResults(results)) return { command, plan, results };
-  throw new UserError(`${paths.results} is not a study's results: it was changed`);
-}
-
-/**
- * Reads the plan of a study, and the command that began it.
- *
- * @param folder The folder of the study.
- * @returns The plan.
- * @throws {UserError} If it was changed.
- */
-export async function readPlan(
-  folder: string,
-): Promise<StudyPlan & { readonly command?: string }> {
-  const { plan: path } = studyPaths(folder);
-  const plan = await readJson(path);
-  if (isPlan(plan)) return plan;
-  throw new UserError(`${path} is not a study's plan: it was changed`);
-}
-
-function isPlan(value: unknown): value is StudyPlan & { readonly command?: string } {
-  if (!isRecord(value)) return false;
-  const { arms, seeds, selectionSeeds, firstSeed = 0, rates, base, shared, samples, command } =
-    value;
-  const { helpers, probed = 0, projected = 0 } = value;
-  const counts = [seeds, selectionSeeds, firstSeed, samples, probed, projected];
-  return [arms, helpers].every((list) => Array.isArray(list) && list.every(isArm)) &&
-    Array.isArray(rates) &&
-    rates.every(isNumber) &&
-    counts.every(isNatural) && Number(seeds) <= MOST_SEEDS &&
-    Number(firstSeed) <= LAST_FIRST_SEED && isRecord(base) && isRecord(shared) &&
-    (command === undefined || typeof command === "string");
-}
-
-function isArm(value: unknown): boolean {
-  return isRecord(value) && typeof value.name === "string" && isRecord(value.settings);
-}
-
-function isStudyResults(value: unknown): value is StudyResults {
-  if (!isRecord(value)) return false;
-  const { chosen, results } = value;
-  return isRecord(chosen) && Object.values(chosen).every((point) => typeof point === "string") &&
-    Array.isArray(results) && results.every(isTrialResult);
-}
-
-/** The purpose for which a study claims its folder. */
-const studyUse = {
-  what: "study",
-  names: ["study.json", "results.json", "study.md", "report.html", "runs", "measures"],
-  others: ["config.json"],
-} as const;
-
-/** Claims a folder and writes the plan, or checks that the study there has the same plan. */
-async function keepPlan(
-  folder: string,
-  plan: StudyPlan,
-  command: string | undefined,
-): Promise<Claim> {
-  if (!await holdsStudy(folder)) {
-    const claim = await claimFolder(folder, studyUse);
-    try {
-      const text = `${JSON.stringify({ command, ...plan }, null, 1)}\n`;
-      await writeFileAtomically(studyPaths(folder).plan, text);
-      return claim;
-    } catch (error) {
-      await claim.discard();
-      claim[Symbol.dispose]();
-      throw error;
-    }
-  }
-  // A folder that is no study gets no lock.
-  await readPlan(folder);
-  const claim = await holdFolder(folder);
-  try {
-    const { command: begunBy, ...begun } = await readPlan(folder);
-    if (JSON.stringify(begun) === JSON.stringify(plan)) return claim;
-    throw new UserError(
-      `${folder} holds another study: resume it by ${
-        begunBy ?? "the command that began it"
-      }, or give --out`,
-    );
-  } catch (error) {
-    claim[Symbol.dispose]();
-    throw error;
-  }
-}
-
-/** The results of an arm's chosen settings. */
-export function chosenResults(
-  { chosen, results }: StudyResults,
-  arm: string,
-): readonly TrialResult[] {
-  return results.filter((result) => result.arm === arm && result.point === (chosen[arm] ?? ""));
-}
-
-/** A measure of an arm's chosen settings, by seed. */
-export function measuresBySeed(
-  results: StudyResults,
-  arm: string,
-  measure: string,
-): ReadonlyMap<number, number> {
-  return new Map(
-    chosenResults(results, arm)
-      .flatMap(({ seed, measures: { [measure]: value } }): [number, number][] =>
-        Number.isFinite(value) && value !== undefined ? [[seed, value]] : []
-      ),
-  );
 }

@@ -35,15 +35,9 @@ import { planDigest } from "./plan.ts";
 import { progressOf } from "./progress.ts";
 import { meanOf, pairedDifference } from "./statistics.ts";
 import { readUnfinished, type Standing } from "./standing.ts";
-import {
-  chosenResults,
-  isStudyFinished,
-  measuresBySeed,
-  readStudy,
-  type SavedStudy,
-  seedsOf,
-  type StudyResults,
-} from "./study.ts";
+import { seedsOf } from "./plan.ts";
+import { chosenResults, measuresBySeed, type StudyResults } from "./results.ts";
+import { isStudyFinished, readStudy, type SavedStudy } from "./saved_study.ts";
 import {
   cellsOf,
   type ColumnGroup,

@@ -9,13 +9,8 @@ import { meaningOf } from "../report/glossary.ts";
 import { fitTable } from "../terminal/layout.ts";
 import { BASE, BASELINE, rewardModelArm } from "./arms.ts";
 import { type Estimate, estimateOf, pairedDifference } from "./statistics.ts";
-import {
-  chosenResults,
-  measuresBySeed,
-  seedsOf,
-  type StudyPlan,
-  type StudyResults,
-} from "./study.ts";
+import { seedsOf, type StudyPlan } from "./plan.ts";
+import { chosenResults, measuresBySeed, type StudyResults } from "./results.ts";
 
 /** What a column tells of an arm. */
 export type ColumnGroup = "results" | "exposure" | "elsewhere" | "cost";

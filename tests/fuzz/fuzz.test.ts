@@ -1,6 +1,6 @@
 /** A small part of `deno task fuzz`, of a fixed seed, and that it would notice what it looks for. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { readStudy } from "../../cli/study/study.ts";
+import { readStudy } from "../../cli/study/saved_study.ts";
 import {
   studyMarkdown,
   studyRemarks,

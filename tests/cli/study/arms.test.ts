@@ -1,7 +1,7 @@
 /** The arms of the study, and the points that are tried of each. */
 import { assert, assertEquals } from "@std/assert";
 import { arms, gridOf, rewardModelArm } from "../../../cli/study/arms.ts";
-import { studyPlan } from "../../../cli/study/plan.ts";
+import { studyPlan } from "../../../cli/study/studies.ts";
 import { isTrialResult } from "../../../cli/study/trial.ts";
 
 const [whole, quick] = [false, true].map((quick) =>

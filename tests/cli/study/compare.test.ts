@@ -21,17 +21,15 @@ import {
   pairedTest,
 } from "../../../cli/study/statistics.ts";
 import { openCompact } from "../../../cli/study/compact.ts";
-import { planDigest, studyPlan } from "../../../cli/study/plan.ts";
+import { planDigest } from "../../../cli/study/plan.ts";
+import { studyPlan } from "../../../cli/study/studies.ts";
 import { scheduleOf } from "../../../cli/study/schedule.ts";
 import type { TrialResult } from "../../../cli/study/trial.ts";
-import {
-  carryOutStudy,
-  countTrials,
-  readStudy,
-  type StudyPlan,
-  type StudyResults,
-  trialsOf,
-} from "../../../cli/study/study.ts";
+import { countTrials, type StudyPlan } from "../../../cli/study/plan.ts";
+import type { StudyResults } from "../../../cli/study/results.ts";
+import { readStudy } from "../../../cli/study/saved_study.ts";
+import { carryOutStudy } from "../../../cli/study/study.ts";
+import { trialsOf } from "../../../cli/study/trials.ts";
 import {
   studyMarkdown,
   studyRemarks,

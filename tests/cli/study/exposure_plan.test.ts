@@ -10,9 +10,11 @@ import {
 import { gridOf } from "../../../cli/study/arms.ts";
 import { settingsDigest } from "../../../cli/study/compact.ts";
 import { comparedOnGold } from "../../../cli/study/exposure/compared.ts";
-import { planDigest, studyPlan } from "../../../cli/study/plan.ts";
+import { planDigest } from "../../../cli/study/plan.ts";
+import { studyPlan } from "../../../cli/study/studies.ts";
 import { planMarkdown } from "../../../cli/study/plan_text.ts";
-import { countsOf, countTrials, type StudyPlan, trialsOf } from "../../../cli/study/study.ts";
+import { countsOf, countTrials, type StudyPlan } from "../../../cli/study/plan.ts";
+import { trialsOf } from "../../../cli/study/trials.ts";
 import { carryOutTrial, readTrialResult } from "../../../cli/study/trial.ts";
 import { compare, inFolder } from "../command.ts";
 

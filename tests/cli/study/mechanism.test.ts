@@ -3,7 +3,8 @@ import { assertEquals } from "@std/assert";
 import { mechanismTables } from "../../../cli/study/mechanism.ts";
 import { matchAt, progressOf } from "../../../cli/study/progress.ts";
 import { timeTable } from "../../../cli/study/schedule.ts";
-import type { StudyPlan, StudyResults } from "../../../cli/study/study.ts";
+import type { StudyPlan } from "../../../cli/study/plan.ts";
+import type { StudyResults } from "../../../cli/study/results.ts";
 import { inFolder } from "../command.ts";
 
 const arm = (name: string) => ({ name, about: name, settings: { objective: name } });

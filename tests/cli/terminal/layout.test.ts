@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { sampleLines } from "../../../cli/report/summary.ts";
 import { arms } from "../../../cli/study/arms.ts";
-import type { StudyPlan } from "../../../cli/study/study.ts";
+import type { StudyPlan } from "../../../cli/study/plan.ts";
 import { shownMeasures, studyLines, studyRemarks, studyRows } from "../../../cli/study/table.ts";
 import { WIDTH, wrapText, wrapWords } from "../../../cli/terminal/layout.ts";
 import { estimateOf, fitTable } from "@unitune/cli";
