@@ -5,19 +5,21 @@ import { native, NativeUnavailableError } from "@unitune/core/native";
 // Not public: the cache.
 import { compileAll, findCompiler } from "../../core/backends/native/compiler.ts";
 import { testOnNative } from "./machine.ts";
+import { addRuntime, makeCache } from "./runtime.ts";
 
 /** The libraries in a cache. */
 function libraries(cache: string): string[] {
   return [...Deno.readDirSync(cache)].flatMap(({ name }) =>
-    [...Deno.readDirSync(`${cache}/${name}`)].map((file) => file.name)
-  ).filter((name) => name.endsWith(".so")).toSorted();
+    [...Deno.readDirSync(`${cache}/${name}`)].map((file) => `${cache}/${name}/${file.name}`)
+  ).filter((path) => path.endsWith(".so")).toSorted();
 }
 
 const f = (x: Tensor) => tanh(add(matmul(x, x), mul(x, 0.5)));
 
 testOnNative("what is compiled serves other sizes, other devices and other runs", async () => {
-  const cache = Deno.makeTempDirSync();
+  const cache = makeCache();
   try {
+    addRuntime(cache);
     const results: unknown[] = [];
     const counts: number[] = [];
     for (const size of [5, 5, 8, 33]) {
@@ -38,27 +40,28 @@ testOnNative("what is compiled serves other sizes, other devices and other runs"
 });
 
 testOnNative("a cache whose library is gone is filled again", async () => {
-  const cache = Deno.makeTempDirSync();
+  const cache = makeCache();
   try {
+    const runtime = addRuntime(cache);
     const once = async () => {
       using device = native({ cache });
       using program = compile(f, { device });
       return await program(ones([4, 4])).data();
     };
     const expected = await once();
-    for (const { name } of Deno.readDirSync(cache)) {
-      for (const file of Deno.readDirSync(`${cache}/${name}`)) {
-        if (file.name.endsWith(".so")) Deno.removeSync(`${cache}/${name}/${file.name}`);
-      }
-    }
+    const compiled = libraries(cache);
+    const bodies = compiled.filter((path) => path !== runtime);
+    assert(bodies.length > 0);
+    for (const path of bodies) Deno.removeSync(path);
     assertEquals(await once(), expected);
+    assertEquals(libraries(cache), compiled);
   } finally {
     Deno.removeSync(cache, { recursive: true });
   }
 });
 
 testOnNative("several files are compiled at a time, and one that is wrong is named", () => {
-  const cache = Deno.makeTempDirSync();
+  const cache = makeCache();
   try {
     const compiler = findCompiler(cache);
     const file = (source: string) => ({ source, flags: [] });

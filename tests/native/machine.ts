@@ -3,12 +3,14 @@
  * missing, unless `CI` is set: there a compiler is installed, and its absence is a failure.
  */
 import { native, type NativeDevice, NativeUnavailableError } from "@unitune/core/native";
+import { addRuntime, makeCache } from "./runtime.ts";
 
 /** The folder for what tests compile. */
-const cache = Deno.makeTempDirSync({ prefix: "unitune-native-test-" });
+const cache = makeCache();
 
 function open(): NativeDevice | undefined {
   try {
+    addRuntime(cache);
     return native({ cache });
   } catch (error) {
     if (Deno.env.has("CI") || !(error instanceof NativeUnavailableError)) throw error;

@@ -1,5 +1,5 @@
 /** The runtime as a library: its functions as JavaScript calls them. */
-import { compileAll, type Compiler } from "./compiler.ts";
+import { type Compilation, compileAll, type Compiler } from "./compiler.ts";
 import { runtimeSource } from "./runtime.ts";
 
 const symbols = {
@@ -28,12 +28,12 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }
 
-/** Products and attention may fuse multiplications with additions; bodies say where. */
-const RUNTIME_FLAGS = ["-ffp-contract=fast"];
+/** The runtime. Its products and attention may fuse multiplications with additions; bodies say where. */
+export const runtime: Compilation = { source: runtimeSource, flags: ["-ffp-contract=fast"] };
 
 /** Compiles the runtime, unless it is, and loads it. */
 export function loadRuntime(compiler: Compiler): Runtime {
-  const [path = ""] = compileAll(compiler, [{ source: runtimeSource, flags: RUNTIME_FLAGS }]);
+  const [path = ""] = compileAll(compiler, [runtime]);
   const { symbols: functions } = Deno.dlopen(path, symbols);
   const library = functions.native_open(cString(path));
   return {

@@ -14,11 +14,13 @@ import {
   trained,
   writeRows,
 } from "../command.ts";
+import { addRuntime } from "../../native/runtime.ts";
 
 inFolder("the native device trains by its task, goes on, and answers", async (folder) => {
   const data = await writeRows(`${folder}/rows.jsonl`);
   const [whole, cut] = [`${folder}/whole`, `${folder}/cut`];
   const env = { XDG_CACHE_HOME: `${folder}/cache` };
+  addRuntime(`${folder}/cache/unitune/native`);
   const native = (...args: readonly string[]) => ended(start("train:native", args, env));
   const [, , ...sizes] = tiny;
   const args = ["--data", data, ...sizes, "--device", "native", "--save-steps", "3"];
