@@ -216,6 +216,8 @@ export { stopTexts } from "./text/stop_texts.ts";
 export { type OwnPairs, withOwnAnswers } from "./sampling/own_answers.ts";
 export {
   type BaseModel,
+  dataTokenizerNames,
+  newModel,
   type PreparationOptions,
   type PreparedRun,
   prepareRun,

@@ -159,13 +159,15 @@ export const settingTable = {
     help: "The share of a data file, from its end, that is kept for validation; 0 for none.",
   },
   tokenizer: {
-    kind: "choice",
-    choices: ["characters", "bytes"],
+    kind: "string",
+    placeholder: "TOKENIZER",
     default: "characters",
     isShared: true,
     group: "Data",
-    help: "characters makes one token of each character of the data, bytes one of each byte of " +
-      "UTF-8.",
+    help:
+      "The tokenizer of a new model: characters makes one token of each character of the data, " +
+      "bytes one of each byte of UTF-8; or that of a folder with a tokenizer.json, such as " +
+      "`deno task tokenizer` writes.",
   },
   tasks: {
     kind: "string",

@@ -69,10 +69,16 @@ import type { Registries } from "../flags/registries.ts";
 import { runFlags } from "../flags/run_flags.ts";
 import { settingFlags } from "../flags/settings.ts";
 import { splitStages, stageSettings, stagesName } from "../flags/stages.ts";
-import { readStart, type StartModel, storedType } from "../run/base.ts";
+import {
+  hasNamedTokenizer,
+  newStart,
+  readStart,
+  type StartModel,
+  storedType,
+} from "../run/base.ts";
 import type { BaseRecord } from "../run/base_record.ts";
 import { modelIn } from "../run/located.ts";
-import { describeSizes, lentModels, readBase } from "../run/trained.ts";
+import { describeSizes, lentModels, readBase, readRunTokenizer } from "../run/trained.ts";
 import { requireRoom } from "../run/room.ts";
 import { measurePace } from "../run/pace.ts";
 import { planLines } from "../report/plan_text.ts";
@@ -285,17 +291,20 @@ async function equipOld(line: CommandLine, folder: string, held: HeldRun): Promi
   // Once a run has a checkpoint, it no longer needs the model from which it started, unless that
   // stays as it is and only an adapter is in the checkpoint.
   const isUnderWay = held.saved !== undefined && isBased;
+  const hasTokenizer = held.saved !== undefined && first !== undefined && hasNamedTokenizer(first);
   const run = await equip(
     settings,
-    (device) =>
-      isUnderWay
-        ? readBase(folder, {
+    async (device) =>
+      hasTokenizer
+        ? newStart(first, await readRunTokenizer(folder), line.registries.architectures)
+        : isUnderWay
+        ? await readBase(folder, {
           ...line.registries,
           device,
           ...moved !== undefined && { model: moved },
           ...weights && { weights },
         })
-        : readShown(first, device, line),
+        : await readShown(first, device, line),
     line,
   );
   if (held.config.data.digest !== run.prepared.data.digest) {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Device, StorageDType } from "@unitune/core";
+import { type Device, quoted, type StorageDType } from "@unitune/core";
 import {
   adapt,
   type AdapterBase,
@@ -14,20 +14,29 @@ import {
   architectures,
   type LanguageModel,
   type ModelSettings,
+  type Tokenizer,
+  TokenizerError,
 } from "@unitune/models";
 import {
   type BaseModel,
+  dataTokenizerNames,
   looksBack,
   type Models,
+  nearest,
+  newModel,
   type TrainSettings,
   UserError,
   withDropout,
 } from "@unitune/training";
+import { folderSource } from "../files/folder_source.ts";
+import { isThere } from "../files/folders.ts";
+import { alternatives } from "../flags/words.ts";
+import { isHubName } from "../hub/names.ts";
 import { readAdapterIn } from "./adapters.ts";
 import type { BaseRecord } from "./base_record.ts";
 import { isRunFolder, locateModel, modelDigest } from "./located.ts";
-import { readPretrained } from "./pretrained.ts";
-import { readTemplate } from "./pretrained_tokenizer.ts";
+import { readPretrained, textsIn } from "./pretrained.ts";
+import { readTemplate, readTokenizerFiles } from "./pretrained_tokenizer.ts";
 import { readBase } from "./trained.ts";
 
 /** The model that a run starts from. */
@@ -74,7 +83,11 @@ export async function readStart(
       ...weights && { weights },
     });
   }
-  if (model === undefined) return from === undefined ? undefined : await readBase(from);
+  if (model === undefined) {
+    if (from !== undefined) return await readBase(from);
+    if (!hasNamedTokenizer(settings)) return undefined;
+    return newStart(settings, await readTokenizerIn(settings), rows);
+  }
   const place = await locateModel(model, revision);
   const isFrozen = lora || from !== undefined;
   const template = settings.chatTemplate && await readTemplate(settings.chatTemplate);
@@ -112,6 +125,59 @@ export async function readStart(
     };
   }
   return { tokenizer, record, model: newAdapter(own, settings, rows) };
+}
+
+/**
+ * Tells whether a run makes a new model whose tokenizer is in a folder.
+ *
+ * @param settings The settings of the run's first stage.
+ * @returns False for models that exist, and for tokenizers that follow from the data.
+ */
+export function hasNamedTokenizer(
+  { from, model, tokenizer }: Pick<TrainSettings, "from" | "model" | "tokenizer">,
+): boolean {
+  return from === undefined && model === undefined && !dataTokenizerNames.includes(tokenizer);
+}
+
+/**
+ * A new model for the tokens of a tokenizer.
+ *
+ * @param settings The settings of the run's first stage.
+ * @param tokenizer The tokenizer.
+ * @param rows The architectures (default: those of `@unitune/models`).
+ * @returns The model, without parameters.
+ * @throws {UserError} If there is no model of such sizes.
+ */
+export function newStart(
+  settings: TrainSettings,
+  tokenizer: Tokenizer,
+  rows: readonly Architecture[] = architectures,
+): StartModel {
+  return { tokenizer, model: newModel(settings, tokenizer.size, rows) };
+}
+
+/** Reads the tokenizer that the settings name. */
+async function readTokenizerIn(
+  { tokenizer: name, revision, chatTemplate }: TrainSettings,
+): Promise<Tokenizer> {
+  const meant = nearest(name, dataTokenizerNames);
+  if (!await isThere(name) && (meant !== undefined || !isHubName(name))) {
+    throw new UserError(
+      `there is no tokenizer ${quoted(name)}: it is ${alternatives(dataTokenizerNames)}, or a ` +
+        `folder with a tokenizer.json` + (meant === undefined ? "" : `; did you mean ${meant}?`),
+    );
+  }
+  const { folder } = await locateModel(name, revision);
+  const template = chatTemplate === undefined ? undefined : await readTemplate(chatTemplate);
+  const files = await textsIn(await folderSource(folder));
+  try {
+    return await readTokenizerFiles(files, { ...template && { template } });
+  } catch (error) {
+    if (!(error instanceof TokenizerError)) throw error;
+    throw new UserError(`can't read the tokenizer in ${folder}: ${error.message}`, {
+      cause: error,
+    });
+  }
 }
 
 /** The type of weights that the settings want; undefined if it is that of the model's files. */

@@ -65,8 +65,8 @@ export const tokenizerTexts = [
 
 /** Options of reading a tokenizer. */
 export interface TokenizerOptions {
-  /** The size of the model's vocabulary, which may be larger than the tokenizer's. */
-  readonly vocabulary: number;
+  /** The size of the model's vocabulary, which may be larger than the tokenizer's (default: equal). */
+  readonly vocabulary?: number;
   /** A chat template in place of the model's. */
   readonly template?: BaseTemplate;
 }
@@ -82,7 +82,7 @@ export interface TokenizerOptions {
  */
 export async function readTokenizerFiles(
   files: ReadonlyMap<string, string>,
-  { vocabulary, template }: TokenizerOptions,
+  { vocabulary, template }: TokenizerOptions = {},
 ): Promise<Tokenizer> {
   if (!files.has("tokenizer.json")) {
     throw new TokenizerError(
@@ -91,8 +91,8 @@ export async function readTokenizerFiles(
     );
   }
   const plain = template === undefined ? findPlainTokenizer(files) : undefined;
-  if (plain !== undefined && plain.size === vocabulary) return plain;
-  if (plain !== undefined && plain.size > vocabulary) {
+  if (plain !== undefined && plain.size === (vocabulary ?? plain.size)) return plain;
+  if (plain !== undefined && vocabulary !== undefined && plain.size > vocabulary) {
     throw new TokenizerError(
       `the model has ${vocabulary} tokens, but tokenizer.json ${plain.size}: take both from one model`,
     );
@@ -102,10 +102,14 @@ export async function readTokenizerFiles(
     isOfWords(files.get("tokenizer.json"));
   if (isDamaged) return plainTokenizer(files);
   const { pretrainedTokenizer, withChatTemplate } = await pretrainedModule();
-  if (template === undefined) return pretrainedTokenizer(files, { vocabulary });
+  if (template === undefined) {
+    return pretrainedTokenizer(files, vocabulary === undefined ? {} : { vocabulary });
+  }
   const own = withChatTemplate(files, template);
-  const { size } = pretrainedTokenizer(own);
-  return pretrainedTokenizer(own, { vocabulary: Math.max(size, vocabulary) });
+  const tokenizer = pretrainedTokenizer(own);
+  return vocabulary === undefined || vocabulary <= tokenizer.size
+    ? tokenizer
+    : pretrainedTokenizer(own, { vocabulary });
 }
 
 /** Whether the text of `tokenizer.json`, which is JSON, has a list of words for its model. */

@@ -388,6 +388,20 @@ async function readTokenizer(checkpoint: SavedCheckpoint, vocabulary: number): P
   );
 }
 
+/**
+ * Reads the tokenizer of a run from its latest checkpoint.
+ *
+ * @param folder The folder of the run.
+ * @returns The tokenizer.
+ * @throws {UserError} If there is no checkpoint, or its files are corrupt.
+ */
+export async function readRunTokenizer(folder: string): Promise<Tokenizer> {
+  return await offeringOlder(folder, async () => {
+    const checkpoint = await latestOf(folder);
+    return await readTokenizer(checkpoint, checkpoint.config.model.vocabulary);
+  });
+}
+
 /** The models of another run, from which a run starts. */
 export interface TrainedBase extends BaseModel {
   /** The models. */

@@ -16,6 +16,7 @@ import { mergeCommand } from "../../cli/commands/merge.ts";
 import { objectivesCommand } from "../../cli/commands/objectives.ts";
 import { reportCommand } from "../../cli/commands/report.ts";
 import { sampleCommand } from "../../cli/commands/sample.ts";
+import { tokenizerCommand } from "../../cli/commands/tokenizer.ts";
 import { trainCommand } from "../../cli/commands/train.ts";
 
 /** How a command ended. */
@@ -37,6 +38,7 @@ export type Task =
   | "compare:mpi"
   | "sample"
   | "data"
+  | "tokenizer"
   | "merge"
   | "report"
   | "compare"
@@ -241,6 +243,9 @@ export const objectives: Here = here(objectivesCommand);
 
 /** Runs `exposure` to its end, in this process. */
 export const exposure: Here = here(exposureCommand);
+
+/** Runs `tokenizer` to its end, in this process. */
+export const tokenizer: Here = here(tokenizerCommand);
 
 /** Runs `doctor` to its end, in this process. */
 export const doctor: Here = here(doctorCommand);

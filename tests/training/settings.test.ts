@@ -28,7 +28,7 @@ const rows: readonly Row[] = [
   ["stepSeparator", "a text", "\n"],
   ["validationData", "a text", "a share of the data", "shared place"],
   ["validationShare", decay, 0.1, "shared"],
-  ["tokenizer", "characters | bytes", "characters", "shared"],
+  ["tokenizer", "a text", "characters", "shared"],
   ["tasks", "a text", "those with short answers"],
   ["examples", "a whole number, at least 2", 20_000],
   ["noise", "a number, at least 0, at most 1", 0],

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { quoted } from "@unitune/core";
 import {
   type Architecture,
   architectures,
@@ -154,10 +155,7 @@ export async function prepareRun(
   const last = stages.at(-1);
   if (first === undefined || last === undefined) throw new UserError("there is no stage");
   const materials = stages.map(({ material }) => material);
-  const tokenizer = base?.tokenizer ??
-    (first.settings.tokenizer === "bytes"
-      ? byteTokenizer()
-      : characterTokenizer(new Set(stages.flatMap(charactersRead))));
+  const tokenizer = base?.tokenizer ?? newTokenizer(first.settings, stages);
   const model = base === undefined
     ? newModel(first.settings, tokenizer.size, rows)
     : withDropout(base.model, first.settings.dropout, rows);
@@ -199,6 +197,33 @@ export async function prepareRun(
     mistaught: mistaught.length === 0 ? [] : [asSplit("mistaught", mistaught)],
     notes: [...notes, ...judged.material.notes ?? [], ...splits.flatMap(({ notes }) => notes)],
   };
+}
+
+/** The tokenizers that follow from the data, by the names that the setting has for them. */
+const dataTokenizers: Readonly<Record<string, (stages: readonly StageMaterial[]) => Tokenizer>> = {
+  characters: (stages) => characterTokenizer(new Set(stages.flatMap(charactersRead))),
+  bytes: byteTokenizer,
+};
+
+/** The values of the setting `tokenizer` that name no folder. */
+export const dataTokenizerNames: readonly string[] = Object.keys(dataTokenizers);
+
+/** The tokenizer of a new model. */
+function newTokenizer(
+  { tokenizer: name }: Pick<TrainSettings, "tokenizer">,
+  stages: readonly StageMaterial[],
+): Tokenizer {
+  const make = Object.hasOwn(dataTokenizers, name) ? dataTokenizers[name] : undefined;
+  if (make !== undefined) return make(stages);
+  throw new UserError(
+    message(
+      ...[
+        setting("tokenizer"),
+        ` ${quoted(name)} is none of ${dataTokenizerNames.join(", ")}, and `,
+      ],
+      "no other tokenizer was read",
+    ),
+  );
 }
 
 /** The characters of a stage's data, and of what is written between its steps. */

@@ -25,7 +25,9 @@ interface Module {
   readonly specifier: string;
 }
 
-for (const command of ["train", "sample", "objectives", "download", "data", "doctor"]) {
+for (
+  const command of ["train", "sample", "objectives", "download", "data", "tokenizer", "doctor"]
+) {
   Deno.test(`${command} imports no package, neither for plots nor for tests`, async () => {
     const { code, out, err } = await deno(["info", "--json", `cli/commands/${command}.ts`]);
     assertEquals(code, 0, err);
