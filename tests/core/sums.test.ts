@@ -40,10 +40,14 @@ for (const [where, open] of Object.entries(devices)) {
   });
 }
 
-Deno.test("sums of 2^24 terms stay within their bounds on wasm", async () => {
+Deno.test("sums of 2^21 terms stay within their bounds on wasm", async () => {
+  // 2^24 terms are among the slow tests.
   using device = wasm();
   for (const name of ["along rows", "by scatterAdd", "by a product"]) {
-    await checkWay(device, name, { count: 2 ** 24, width: 1, seed: 5, order: 1 });
+    // Numbers of all sizes, and equal ones.
+    for (const seed of [5, 6]) {
+      await checkWay(device, name, { count: 2 ** 21, width: 1, seed, order: 1 });
+    }
   }
 });
 
