@@ -4,11 +4,12 @@ import { inFolder, tiny } from "../command.ts";
 
 const root = new URL("../../../", import.meta.url);
 
-/** No registry answers there; the caller says which folder has what was fetched. */
-const nowhere = (cache: string) => ({
-  DENO_DIR: cache,
-  NPM_CONFIG_REGISTRY: "http://127.0.0.1:9/",
-});
+/** What was fetched: nothing, in a folder that is empty at first. */
+const cache = Deno.makeTempDirSync();
+Deno.test.afterAll(() => Deno.remove(cache, { recursive: true }));
+
+/** No registry answers there. Modules of this project are translated once for all tests. */
+const nowhere = { DENO_DIR: cache, NPM_CONFIG_REGISTRY: "http://127.0.0.1:9/" };
 
 async function deno(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -39,17 +40,11 @@ for (
 }
 
 Deno.test("the first command of a fresh clone fetches nothing", async () => {
-  const cache = await Deno.makeTempDir();
-  try {
-    // `deno task` fetches, before it runs a task, all packages that its configuration and lock file
-    // name.
-    const { code, out, err } = await deno(["task", "objectives", "dpo"], nowhere(cache));
-    assertEquals(code, 0, err);
-    assert(out.startsWith("dpo\n"), out);
-    assert(!/Download/.test(err), err);
-  } finally {
-    await Deno.remove(cache, { recursive: true });
-  }
+  // `deno task` fetches, before it runs a task, all packages that its configuration and lock file name.
+  const { code, out, err } = await deno(["task", "objectives", "dpo"], nowhere);
+  assertEquals(code, 0, err);
+  assert(out.startsWith("dpo\n"), out);
+  assert(!/Download/.test(err), err);
 });
 
 inFolder("only a configuration in YAML fetches a package", async (folder) => {
@@ -59,7 +54,7 @@ inFolder("only a configuration in YAML fetches a package", async (folder) => {
     const line = ["task", "train", ...tiny, "--config", `${folder}/${config}`];
     return await deno(
       [...line, "--steps", "1", "--examples", "20", "--out", `${folder}/run-${config}`],
-      nowhere(`${folder}/cache`),
+      nowhere,
     );
   };
   const json = await train("run.json");
@@ -82,7 +77,7 @@ inFolder("only tables and Parquet files fetch packages", async (folder) => {
   await Deno.copyFile(tables, `${folder}/rows.parquet`);
   const train = async (name: string) => {
     const line = ["task", "train", ...tiny, "--data", `${folder}/${name}`, "--steps", "1"];
-    return await deno([...line, "--out", `${folder}/run-${name}`], nowhere(`${folder}/cache`));
+    return await deno([...line, "--out", `${folder}/run-${name}`], nowhere);
   };
   const plain = await train("rows.json");
   assertEquals(plain.code, 0, plain.err);
