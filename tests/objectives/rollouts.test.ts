@@ -84,7 +84,8 @@ theorem(
         await assertNear(said, expected, 10 * tolerance);
       }
     }),
-  { f64: 6, f32: 1 },
+  // That f32 agrees with f64 at a temperature is a theorem of its own, on every entry.
+  { f64: 2 },
 );
 
 Deno.test("only what was sampled are rollouts", () => {

@@ -33,16 +33,18 @@ const draws: Readonly<Record<FloatDType, number>> = { f32: 4, f64: 12 };
  *
  * @param name What holds.
  * @param property Its property in an arithmetic.
- * @param runs How many worlds are drawn.
+ * @param runs How many worlds are drawn in each arithmetic; there is no test in one that is left out.
  */
 export function theorem<T>(
   name: string,
   property: (arithmetic: Arithmetic) => fc.IAsyncProperty<T>,
-  runs: Readonly<Record<FloatDType, number>> = draws,
+  runs: Readonly<Partial<Record<FloatDType, number>>> = draws,
 ): void {
   for (const arithmetic of arithmetics) {
     const { dtype } = arithmetic;
+    const numRuns = runs[dtype];
+    if (numRuns === undefined) continue;
     Deno.test(`${name} (${defaultDevice(dtype).name}, ${dtype})`, () =>
-      fc.assert(property(arithmetic), { numRuns: runs[dtype] }));
+      fc.assert(property(arithmetic), { numRuns }));
   }
 }
