@@ -1,6 +1,6 @@
 /** The command `exposure`: it measures a run on a task of steps, and refuses any other. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { exposure, inFolder, permissionsOf, trained } from "../command.ts";
+import { exposure, inFolder, permissionsOf, trained, writeRows } from "../command.ts";
 
 const tiny = [
   ...["--layers", "1", "--heads", "1", "--width", "8", "--context", "64", "--device", "reference"],
@@ -28,4 +28,29 @@ inFolder("exposure refuses a run whose tasks have no steps, and asks for a run",
   const { code, stderr } = await exposure();
   assertEquals(code, 2);
   assertStringIncludes(stderr, "--run DIR is needed");
+});
+
+inFolder("exposure compares a run on any rows with a better one", async (folder) => {
+  const data = await writeRows(`${folder}/rows.jsonl`);
+  const [run, larger] = [`${folder}/run`, `${folder}/larger`];
+  await trained("--data", data, "--out", run, ...tiny);
+  await trained("--data", data, "--out", larger, ...tiny, "--width", "16", "--steps", "4");
+  const asked = ["--teacher", larger, "--questions", "2", "--device", "reference"];
+  const { code, stdout, stderr } = await exposure("--run", run, ...asked);
+  assertEquals(code, 0, stderr);
+  for (const name of ["gold_kl", "own_kl", "excess_error"]) {
+    assertMatch(stdout, new RegExp(`^${name} +-?\\d+\\.\\d{3}$`, "m"));
+  }
+  const other = `${folder}/other`;
+  await trained("--data", data, "--out", other, ...tiny, "--tokenizer", "bytes");
+  const refused = await exposure("--run", other, ...asked);
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, `the teacher of ${larger} reads characters`);
+  const text = `${folder}/text`;
+  await Deno.writeTextFile(`${folder}/a.txt`, "ab".repeat(30));
+  const none = ["--validation-share", "0"];
+  await trained("--data", `${folder}/a.txt`, "--out", text, ...tiny, ...none);
+  const unasked = await exposure("--run", text, ...asked);
+  assertEquals(unasked.code, 1);
+  assertStringIncludes(unasked.stderr, "the run has no validation prompts");
 });
