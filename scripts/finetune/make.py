@@ -5,6 +5,7 @@
 FOLDER/small  a Llama of about a million parameters, with random weights, and a byte-level BPE
               tokenizer of 2,048 tokens that was trained on the text
 FOLDER/smol   random weights in the shape of SmolLM2-135M, bf16 in two files, with the same tokenizer
+FOLDER/gpt2   random weights in the shape of GPT-2, f32 in one file, with the same tokenizer
 FOLDER/qwen   random weights in the shape of Qwen3-0.6B, bf16 in one file, with the same tokenizer
 
 Requirements: scripts/golden/requirements.txt.
@@ -15,7 +16,13 @@ import pathlib
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast, Qwen3Config
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    LlamaConfig,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+)
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 CHATML = (
@@ -94,6 +101,8 @@ def main() -> None:
         initializer_range=0.041666666666666664,
     )
     save(args.out / "smol", smol, tokenizer, torch.bfloat16, "200MB")
+    gpt2 = GPT2Config(bos_token_id=0, eos_token_id=2, pad_token_id=0)
+    save(args.out / "gpt2", gpt2, tokenizer, torch.float32, "1GB")
     qwen = Qwen3Config(
         vocab_size=151_936,
         hidden_size=1024,
