@@ -377,3 +377,9 @@ export async function copyFolder(from: string, to: string): Promise<void> {
     await Deno.copyFile(`${from}/${path}`, `${to}/${path}`);
   }
 }
+
+/** `train` with so many megabytes for the engine's old objects. */
+export function trainWithin(megabytes: number, ...args: readonly string[]) {
+  const env = { DENO_V8_FLAGS: `--max-old-space-size=${megabytes}` };
+  return ended(start("train", [...tiny, ...args], env));
+}

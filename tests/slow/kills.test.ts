@@ -5,6 +5,7 @@ import {
   assertSameFiles,
   ended,
   inFolder,
+  reversals,
   startWithFiles,
   tiny,
   trained,
@@ -62,6 +63,40 @@ for (const seed of [1, 2]) {
     },
   );
 }
+
+/** The last line of metrics that a process has written whole. */
+function lastMeasured(run: string): { readonly step: number; readonly stage?: string } {
+  if (sizeOf(`${run}/metrics.jsonl`) === 0) return { step: -1 };
+  const text = Deno.readTextFileSync(`${run}/metrics.jsonl`);
+  const line = text.split("\n").at(-2);
+  return line === undefined ? { step: -1 } : JSON.parse(line);
+}
+
+inFolder("a pipeline killed in each stage ends with the same bytes", async (folder) => {
+  const rows = reversals
+    .map(({ prompt, completion }) => ({ prompt, chosen: completion, rejected: `${prompt}d` }));
+  const data = await writeRows(`${folder}/rows.jsonl`, rows);
+  const [whole, cut] = [`${folder}/whole`, `${folder}/cut`];
+  const args = [
+    ...["--data", data, ...tiny, "--objective", "sft,reward-model,ppo", "--steps", "8,8,16"],
+    ...["--rewards", "reward-model", "--dropout", "0.2", "--gradient-accumulation", "2"],
+    ...["--eval-steps", "6", "--save-steps", "3"],
+  ];
+  await trained(...args, "--out", whole);
+
+  const struck = new Set<string | undefined>();
+  // While a stage begins and while one ends, while lines are written and while a checkpoint is.
+  for (const [i, step] of [0, 4, 8, 13, 17, 24].entries()) {
+    const isNew = sizeOf(`${cut}/config.json`) === 0;
+    const isThere = () => lastMeasured(cut).step >= step;
+    if (!await killed(isNew ? [...args, "--out", cut] : ["--resume", cut], isThere, i % 4)) break;
+    struck.add(lastMeasured(cut).stage);
+  }
+  await trained("--resume", cut);
+  await assertSameFiles(cut, whole);
+  // A busy machine may look away from one stage, and no more.
+  assertGreater(struck.size, 1);
+});
 
 inFolder("of two starts at one moment one wins whole, twenty times", async (folder) => {
   for (let round = 0; round < 20; round++) await raceOnce(folder, round);

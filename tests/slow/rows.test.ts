@@ -1,6 +1,6 @@
-/** A million rows: the memory of a run does not grow with them, and the next start finds them. */
+/** Many rows: no list of them on the stack, and no more of them in memory than it holds. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { inFolder, measured, tiny } from "../cli/command.ts";
+import { inFolder, measured, tiny, trained, trainWithin, writeRows } from "../cli/command.ts";
 
 /** A file of rows, each of some 230 bytes. */
 async function writeMany(path: string, count: number): Promise<string> {
@@ -55,3 +55,39 @@ if (Deno.build.os === "linux") {
     },
   );
 }
+
+/** More than the stack has room for as arguments of a call. */
+const MANY = 150_000;
+
+inFolder("a hundred and fifty thousand rows are no more than the stack holds", async (folder) => {
+  const data = await writeRows(
+    `${folder}/rows.jsonl`,
+    Array.from({ length: MANY }, (_, i) => ({
+      ...{ prompt: String(i), completion: "2", chosen: "1", rejected: "2" },
+    })),
+  );
+  const files = ["--data", data, ...tiny, "--steps", "1", "--eval-examples", "1024"];
+  const run = ["--objective", "dpo,grpo", "--group-size", "2"];
+  const { stdout } = await trained(...run, ...files, "--out", `${folder}/run`);
+  assertStringIncludes(stdout, "stage 2: 135000 prompts to train on, 15000 for validation");
+  // That not all of validation is looked at is told.
+  assertStringIncludes(stdout, "evaluations look at 1024 of 15000 validation examples");
+  assertStringIncludes(stdout, "evaluations look at 1024 of 15000 validation pairs");
+});
+
+inFolder("rows that would fill the memory as objects are trained on", async (folder) => {
+  const text = "what is the answer to the question of all questions of all of them?";
+  const data = await writeRows(
+    `${folder}/rows.jsonl`,
+    Array.from({ length: 100_000 }, (_, i) => ({
+      ...{ prompt: `${i} ${text}`, completion: `${text} ${i}` },
+    })),
+  );
+  const files = ["--data", data, "--context", "200", "--steps", "1", "--out"];
+  const rewards = ["--rewards", "edit-similarity", "--group-size", "2"];
+  for (const objective of [["grpo", ...rewards], ["dpo", "--rejected", "model"]]) {
+    const run = [...files, `${folder}/${objective[0]}`];
+    const { code, stderr } = await trainWithin(80, "--objective", ...objective, ...run);
+    assertEquals([code, stderr.includes("memory")], [0, false], stderr);
+  }
+});
