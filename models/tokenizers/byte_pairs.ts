@@ -126,8 +126,8 @@ export function learnBytePairs(texts: Iterable<string>, vocabulary: number): rea
     if (count < LEAST_COUNT) continue;
     const [left, right] = tokensOf(pair);
     const merge = [pieceOf(left), pieceOf(right)] as const;
-    // No other pair has spelled the same piece: where a word has both ends of a piece, its tokens
-    // between them are those of the piece alone.
+    // No other pair has spelled the same piece: where tokens end on both sides of a piece, no merge
+    // has reached across its ends, so it was merged as if it stood alone, alike everywhere.
     const into = firstOrdinary + pieces.length;
     pieces.push(merge.join(""));
     merges.push(merge);
