@@ -325,6 +325,23 @@ export const glossary: readonly GlossaryGroup[] = [
       ),
     ],
   },
+  {
+    title: "Exposure by a better model (`deno task exposure --teacher`)",
+    entries: [
+      entry(
+        "gold_kl",
+        "KL(o || p) of the next-token distribution of the model p, from that of a better model o that is taken for the truth, computed exactly, averaged over the tokens of gold answers, the stop token among them, in nats per token",
+      ),
+      entry(
+        "own_kl",
+        "the same, averaged over the tokens of answers that p has sampled at temperature 1 to the same prompts",
+      ),
+      entry(
+        "excess_error",
+        "own_kl / gold_kl - 1, the excess accumulated error of Arora et al., 2022 (arXiv 2204.01171), per token. It is 0 for a model that is as close to the better one in states of its own as in those of the data, and above 0 where exposure bias is",
+      ),
+    ],
+  },
 ];
 
 /**
