@@ -66,6 +66,11 @@ export function integerFrom(random: Random, low: number, high: number): number {
   return low + Math.floor(random() * (high - low + 1));
 }
 
+/** A seed from a stream: an integer of 32 bits, so that few streams have equal ones. */
+export function seedFrom(random: Random): number {
+  return integerFrom(random, 0, 2 ** 32 - 1);
+}
+
 /**
  * Shuffles elements by sorting them by random keys; all orders are equally likely. The first few
  * are a sample without replacement.

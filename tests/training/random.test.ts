@@ -2,8 +2,8 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { randomStream, shuffled, shuffledNumbers } from "@unitune/training";
-// Not public: whole numbers from a stream.
-import { integerFrom } from "../../training/random.ts";
+// Not public: whole numbers and seeds from a stream.
+import { integerFrom, seedFrom } from "../../training/random.ts";
 
 const word = (value: bigint) => BigInt.asUintN(32, value);
 
@@ -48,6 +48,11 @@ Deno.test("a stream is splitmix32 from a counter that its seed and its branches 
 Deno.test("whole numbers are drawn from all of a range, its ends included", () => {
   const draw = (share: number) => integerFrom(() => share, 3, 5);
   assertEquals([0, 0.333, 0.334, 0.666, 0.667, 0.999].map(draw), [3, 3, 4, 4, 5, 5]);
+});
+
+Deno.test("seeds from a stream are all integers of 32 bits", () => {
+  const shares = [0, 2 ** -32, 0.5, 1 - 2 ** -32];
+  assertEquals(shares.map((share) => seedFrom(() => share)), [0, 1, 2 ** 31, 2 ** 32 - 1]);
 });
 
 Deno.test("numbers are in the order of their keys, equal ones in their own", () => {

@@ -12,7 +12,7 @@ import { longest } from "../longest.ts";
 import { longestRow } from "./fit.ts";
 import { inClasses, lengthClasses } from "./lengths.ts";
 import { epochOrders, keepingLatest, keptLengths } from "./order.ts";
-import { integerFrom, purposes, type Random, randomStream, shuffled } from "../random.ts";
+import { integerFrom, purposes, type Random, randomStream, seedFrom, shuffled } from "../random.ts";
 import { rowAt, type RowTable } from "./table.ts";
 
 /** A source of training rows. */
@@ -35,9 +35,7 @@ export interface RowSource<Row = EncodedSequence> {
  * @returns The seed of the stage.
  */
 export function stageSeed(seed: number, stage: number): number {
-  return stage === 0
-    ? seed
-    : integerFrom(randomStream(seed, purposes.stage, stage), 0, 2 ** 32 - 1);
+  return stage === 0 ? seed : seedFrom(randomStream(seed, purposes.stage, stage));
 }
 
 /**

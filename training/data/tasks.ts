@@ -28,7 +28,7 @@
  */
 
 import type { Conversation, RowDataset } from "./dataset.ts";
-import { integerFrom, type Random, randomStream, shuffled } from "../random.ts";
+import { integerFrom, type Random, randomStream, seedFrom, shuffled } from "../random.ts";
 import { END, mistaken, readAnswer, rightAnswer, solves, type World } from "../worlds/world.ts";
 import { worlds } from "../worlds/worlds.ts";
 import type { Tell } from "./watch.ts";
@@ -456,7 +456,7 @@ export function generateTasks(options: TaskOptions): TaskSplits {
   if (own.length === 0) throw new RangeError("There is no task to generate examples of");
   // One stream a split, so that no split's size moves another.
   const seeds = randomStream(seed);
-  const stream = () => randomStream(integerFrom(seeds, 0, 2 ** 32 - 1));
+  const stream = () => randomStream(seedFrom(seeds));
   const unseen = new Set<string>();
   const keptAside = generate(own, stream(), "trained", heldOutSize + testSize, unseen, true);
   const longer = generate(own, stream(), "longer", longerSize, new Set(), true);

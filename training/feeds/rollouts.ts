@@ -37,7 +37,7 @@ import { type Cost, noCost } from "../learner/cost.ts";
 import type { Models, Teacher } from "../learner/models.ts";
 import { longestRow } from "../data/fit.ts";
 import type { RowTable } from "../data/table.ts";
-import { integerFrom, randomStream } from "../random.ts";
+import { randomStream, seedFrom } from "../random.ts";
 import { longest } from "../longest.ts";
 import {
   type AnswerReward,
@@ -281,7 +281,7 @@ export function rolloutFeed<B extends RolloutBatch>(
     temperature: plan.temperature,
   };
   const source = inRandomOrder(plan.prompts, plan.seed, length);
-  const seedOf = (stream: number) => integerFrom(randomStream(plan.seed, stream), 0, 2 ** 32 - 1);
+  const seedOf = (stream: number) => seedFrom(randomStream(plan.seed, stream));
   const [samplingSeed, hintSeed, turnSeed] = [seedOf(SAMPLING), seedOf(HINTS), seedOf(TURNS)];
   const replaySeed = seedOf(REPLAY);
   const readsGiven = guidance !== undefined && guidance.kind !== "context";
