@@ -229,7 +229,6 @@ export function textsSplit(
   { evalExamples = MOST_SEQUENCES, evalAnswers = MOST_QUESTIONS, trainedRows }: SplitLimits = {},
 ): Split {
   const fitted = fitTexts(tokenizer, spread(texts, evalExamples), context);
-  requireFit(fitted, `${name} texts`);
   const long = fitted.rows.filter(({ ids }) => ids.length >= SHORTEST_OPENED);
   const openings = spread(spread(long, MOST_OPENINGS), evalAnswers);
   return {

@@ -42,7 +42,7 @@ export interface StepPlan {
 
 /** The programs of a step. */
 export interface StepPrograms {
-  /** The programs that run in a step, in turns, and how often each does. */
+  /** The programs that run in a step, at least one, in turns, and how often each does. */
   readonly programs: readonly { readonly plan: ProgramPlan; readonly runs: number }[];
   /** Bytes of tensors that the program of a forward pass refers to from outside. */
   readonly captured: number;
@@ -125,9 +125,9 @@ export function stepPlan(
   recomputes: boolean,
 ): StepPlan {
   const own = ({ ownBytes, resultBytes }: ProgramPlan) => ownBytes + resultBytes;
-  const plans = programs.map(({ plan }) => plan);
-  const [largest] = plans.toSorted((a, b) => own(b) - own(a));
-  const gradientBytes = largest?.gradientBytes ?? 0;
+  const largest = programs.map(({ plan }) => plan)
+    .reduce((most, plan) => own(plan) > own(most) ? plan : most);
+  const { gradientBytes } = largest;
   const work = (of: (plan: ProgramPlan) => number) =>
     total(programs.map(({ plan, runs }) => runs * of(plan)));
   return {
@@ -137,7 +137,7 @@ export function stepPlan(
       optimizer: treeBytes(optimizer),
       gradients: gradientBytes + sums,
       // Programs compute in the same memory, one after the other.
-      activations: Math.max(predictions, largest === undefined ? 0 : own(largest)) - gradientBytes,
+      activations: Math.max(predictions, own(largest)) - gradientBytes,
       batch: treeBytes(batch),
       caches,
     },
