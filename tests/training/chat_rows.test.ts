@@ -20,7 +20,9 @@ import {
   describeExample,
   encodeAnswer,
   fitConversations,
+  type GivenSettings,
   memoryStore,
+  memoryTables,
   messageText,
   pairsOf,
   planOf,
@@ -29,10 +31,18 @@ import {
   promptsOf,
   questionOf,
   silentWatch,
+  type StageData,
+  type TableStore,
   train,
   trainSettings,
   UserError,
 } from "@unitune/training";
+// Not public: what is checked of examples.
+import {
+  answeredConversations,
+  askedConversation,
+  tripleConversations,
+} from "../../training/data/checks.ts";
 
 /** A byte tokenizer with a chat template. */
 function withTemplate(template: string, stops: readonly number[] = [1]): Tokenizer {
@@ -145,6 +155,12 @@ Deno.test("a model that answers a prompt itself reads what both answers begin wi
   const { rows: [pair] } = pairsOf(forgetful, 64, [example]);
   assertEquals(pair?.prompt, encodePrompt(forgetful, [...example.prompt, question]));
   assertEquals(["[y]d", "d", "[x]d"].map((answer) => pair?.isRight(answer)), [true, true, false]);
+  // There is room for a token of its answer, which is read.
+  const length = pair?.prompt.length ?? NaN;
+  const [none, some] = [length, length + 1].map((context) =>
+    pairsOf(forgetful, context, [example])
+  );
+  assertEquals([none?.kept, none?.leastContext, some?.kept], [0, length + 1, 1]);
 });
 
 Deno.test("the longest known answer counts the tokens that the model gives", () => {
@@ -159,6 +175,35 @@ Deno.test("the longest known answer counts the tokens that the model gives", () 
   assertEquals(fitted.rows.map(({ ids }) => ids), [prompt, prompt, prompt]);
   assertEquals([fitted.longestAnswer, fitted.longestText], [7, 7]);
   assertEquals(fitted.wholeContext, prompt.length + 7);
+  const unknown = promptsOf(forgetful, 64, [{ prompt: [user("a")], columns: {} }]);
+  assertEquals([unknown.longestAnswer, unknown.longestText], [0, 0]);
+  assertEquals(unknown.wholeContext, prompt.length + 1);
+});
+
+Deno.test("of an example the conversations are checked that a stage learns from", () => {
+  const [prompt, learnedFrom] = [[user("a")], 1];
+  const [chosen, rejected, gold] = ["b", "c", "d"].map((content) => [assistant(content)]);
+  const example = { prompt, columns: {}, ...chosen && { chosen }, ...rejected && { rejected } };
+  const answered = (content: string) => ({
+    ...{ messages: [...prompt, assistant(content)], learnedFrom },
+  });
+  assertEquals(answeredConversations(example), [answered("b"), answered("c")]);
+  assertEquals(answeredConversations({ prompt, columns: {}, chosen: [assistant("b")] }), [
+    answered("b"),
+  ]);
+  assertEquals(answeredConversations({ prompt, columns: {} }), []);
+  assertEquals(askedConversation(example), [{ messages: prompt, learnedFrom }]);
+  assertEquals(tripleConversations(example), []);
+  const triple = {
+    gold: gold ?? never(),
+    chosen: chosen ?? never(),
+    rejected: rejected ?? never(),
+  };
+  assertEquals(tripleConversations({ ...example, triple }), [
+    answered("d"),
+    answered("b"),
+    answered("c"),
+  ]);
 });
 
 Deno.test("an answer of turns that are shown in two forms is refused, with what to do", () => {
@@ -372,12 +417,100 @@ Deno.test("a stage shows its first example, of a pair both answers, of rollouts 
     describeExample(forgetful, labels?.data ?? never()).filter((line) => !line.startsWith(" ")),
     told.dpo[1],
   );
+  // Of several rows, the first.
+  const [c, d, e] = [[3, 102], [3, 103], [3, 104]].map((ids) => ({ ids, mask: [false, true] }));
+  const triple = { gold: c ?? never(), chosen: d ?? never(), rejected: e ?? never() };
+  const sized = { longest: 2, validation: [] };
+  const shown = (data: StageData) => describeExample(forgetful, data).map((line) => line.trim());
+  assertEquals(
+    shown({ ...sized, kind: "triples", train: [triple, { ...triple, gold: triple.chosen }] }),
+    [
+      ...["gold answer", '0    3  given    "<user>"', '1  102  learned  "a"'],
+      ...["preferred answer", '0    3  given    "<user>"', '1  103  learned  "b"'],
+      ...["rejected answer", '0    3  given    "<user>"', '1  104  learned  "c"'],
+    ].map((line) => line.endsWith("answer") ? `${line}: 2 tokens, of which 1 are learned` : line),
+  );
+  const judged = [false, true].map((label) => ({ sequence: triple.gold, label }));
+  const titles = judged.map((own) =>
+    shown({ kind: "labels", train: [own, ...judged], pairs: [] })[0]
+  );
+  assertEquals(titles, [
+    "answer that is not liked: 2 tokens, of which 1 are learned",
+    "answer that is liked: 2 tokens, of which 1 are learned",
+  ]);
+  const steps = [triple.gold, triple.chosen].map((row) => ({ ...row, labels: row.mask }));
+  assertEquals(shown({ ...sized, kind: "steps", train: steps }).slice(1), [
+    ...['0    3  given    "<user>"', '1  102  learned  "a"'],
+  ]);
+  const narrow = describeExample(forgetful, stage?.data ?? never(), 0);
+  assertEquals(new Set(narrow.filter((line) => !line.includes("answer"))), new Set(["…"]));
   const ids = Array.from({ length: 100 }, () => 102);
   const long = describeExample(forgetful, {
     ...{ kind: "rollouts", longestPrompt: 100, longestAnswer: 1, longestText: 1, unscorable: [] },
     train: [{ ids, prompt: "", columns: {} }],
   });
   assertEquals([long.length, long[21]], [42, "  … 60 more tokens that are given …"]);
+});
+
+Deno.test("tables of rows that are read in other ways have keys of their own, and others share theirs", async () => {
+  const keysOf = async (given: GivenSettings, dataset: Dataset, context = 48) => {
+    const keys: string[] = [];
+    const tables: TableStore = {
+      keep: (key, form, fill) => {
+        keys.push(key ?? "none");
+        return memoryTables.keep(key, form, fill);
+      },
+    };
+    const settings = trainSettings({ rewards: "edit-similarity", ...given });
+    const material = datasetMaterial("rows", dataset, { key: "the rows" });
+    const model = gpt({
+      ...{ vocabulary: forgetful.size, context, layers: 1, heads: 1, width: 8, dropout: 0 },
+    });
+    const stages = [{ settings, material, source: "rows.jsonl" }];
+    await prepareRun(stages, { base: { tokenizer: forgetful, model }, tables });
+    assertEquals(keys.length, 1);
+    return keys[0] ?? "none";
+  };
+  const pairs = { objective: "dpo" };
+  const own = await Promise.all([
+    keysOf({ objective: "sft" }, kinds.sft),
+    keysOf({ objective: "sft" }, kinds.dpo),
+    keysOf(pairs, kinds.dpo),
+    keysOf(pairs, kinds.dpo, 47),
+    keysOf({ objective: "reward-model" }, kinds.dpo),
+    keysOf({ ...pairs, rejected: "model" }, kinds.dpo),
+    keysOf({ objective: "kto" }, kinds.kto),
+    keysOf({ objective: "grpo" }, kinds.grpo),
+    keysOf({ objective: "grpo" }, kinds.dpo),
+    keysOf({ objective: "relift" }, kinds.dpo),
+  ]);
+  assertEquals(new Set(own).size, own.length);
+  assert(own.every((key) => key.includes("the rows")));
+  assertEquals(await keysOf({ objective: "orpo" }, kinds.dpo), own[2]);
+  assertEquals(await keysOf({ objective: "kto" }, kinds.dpo), own[2]);
+});
+
+Deno.test("a run is judged by the last stage with answers, or else by the prompts of the last", async () => {
+  const model = gpt({
+    ...{ vocabulary: forgetful.size, context, layers: 1, heads: 1, width: 8, dropout: 0 },
+  });
+  const asked: Dataset = {
+    kind: "prompts",
+    ...rowsOf((i) => ({ prompt: [user(`b${i}`)], columns: { completion: "d" } })),
+  };
+  const promptsIn = async (...stages: readonly (readonly [Objective, Dataset])[]) => {
+    const { splits } = await prepareRun(
+      stages.map(([objective, dataset]) => ({
+        settings: trainSettings({ objective, rewards: "edit-similarity", ...sizes }),
+        material: datasetMaterial("rows", dataset),
+        source: "rows.jsonl",
+      })),
+      { base: { tokenizer: forgetful, model } },
+    );
+    return splits.map(({ questions }) => questions.map(({ prompt }) => prompt.split("\n")[0]));
+  };
+  assertEquals(await promptsIn(["grpo", kinds.grpo], ["grpo", asked]), [["b9"]]);
+  assertEquals(await promptsIn(["dpo", kinds.dpo], ["grpo", asked]), [["a9"]]);
 });
 
 Deno.test("the findings on rows are told by kind, with their number and the first of them", async () => {

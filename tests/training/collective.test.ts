@@ -16,6 +16,10 @@ import {
   rangeOf,
   shareOf,
 } from "@unitune/training";
+// Not public: what processes tell each other.
+import { gatherArrays } from "../../training/collective/arrays.ts";
+import { gatherValues } from "../../training/collective/plain.ts";
+import { isAsked } from "../../training/collective/requests.ts";
 
 /** What a function gives in each of some processes. */
 async function inAll<T>(
@@ -121,6 +125,45 @@ Deno.test("what is longer than a bucket is told in pieces, of which no process i
   await allGather(new Uint8Array(20));
   // Their number, and then they.
   assertEquals(given, [8, 8, 8, 4]);
+});
+
+Deno.test("every process hears the values of all, and one alone its own as it is", async () => {
+  const own = { number: NaN, none: undefined };
+  const [heard] = await gatherValues(alone, own);
+  assertEquals(heard === own, true);
+  const values = (rank: number) => [rank, { name: `p${rank}`, ends: rank > 0 ? null : [true] }];
+  const all = await inAll(
+    collectivesInMemory(3),
+    (collective) => gatherValues(collective, values(collective.rank)),
+  );
+  for (const told of all) assertEquals(told, [0, 1, 2].map(values));
+  const asked = (asking: readonly number[]) =>
+    inAll(
+      collectivesInMemory(2),
+      (collective) => isAsked(collective, asking.includes(collective.rank)),
+    );
+  assertEquals([await asked([]), await asked([1]), await asked([0, 1])], [
+    [false, false],
+    [true, true],
+    [true, true],
+  ]);
+  assertEquals([await isAsked(alone, false), await isAsked(alone, true)], [false, true]);
+});
+
+Deno.test("every process has the arrays of all, in their order", async () => {
+  const arrays = (rank: number) =>
+    Array.from(
+      { length: rank },
+      (_, i) => Float32Array.from({ length: 2 - i }, () => rank + i / 2),
+    );
+  for (const size of [1, 2, 4]) {
+    const expected = Array.from({ length: size }, (_, rank) => arrays(rank)).flat();
+    const all = await inAll(
+      collectivesInMemory(size),
+      (collective) => gatherArrays(collective, arrays(collective.rank)),
+    );
+    for (const own of all) assertEquals(own, expected);
+  }
 });
 
 Deno.test("nobody leaves a barrier before the last has come", async () => {

@@ -7,16 +7,25 @@ import {
   assertThrows,
 } from "@std/assert";
 import { key, type Tensor, tensor, wasm } from "@unitune/core";
-import { decodeTree, encodeTree } from "@unitune/models";
-import { drawnTurns, sft, unsolvedTurns } from "@unitune/objectives";
+import { decodeTree, encodeTree, gpt } from "@unitune/models";
+import {
+  drawnTurns,
+  type Guidance,
+  type ObjectiveDescription,
+  type ScoredDemonstrations,
+  sft,
+  unsolvedTurns,
+} from "@unitune/objectives";
 import {
   dataOf,
   demonstrationForm,
   eachAnswer,
   initialModels,
+  pairForm,
   prepareTasks,
   rolloutFeed,
   type RolloutPlan,
+  type RowForm,
   scoredByReference,
   type TextReward,
   trainSettings,
@@ -47,6 +56,49 @@ const moved = model.init(key(7));
 function never(): never {
   throw new Error("unreachable");
 }
+
+Deno.test("batches have room for the longest prompt and answer, as the guidance reads or samples them", () => {
+  const { vocabulary } = model.config;
+  const small = gpt({ vocabulary, context: 40, layers: 1, heads: 1, width: 4, dropout: 0 });
+  const teacher = { model: small, params: small.init(key(3)) };
+  const lengths = (prompt: number, longestAnswer: number | undefined, guidance?: Guidance) => {
+    const plan: RolloutPlan = {
+      ...{ ...sizes, epochs: 1, maxNewTokens: 7, rewards: [] },
+      prompts: [{ ids: Array<number>(prompt).fill(5), prompt: "", columns: {} }],
+      ...longestAnswer !== undefined && { longestAnswer },
+      ...guidance !== undefined && { guidance },
+    };
+    using feed = rolloutFeed(
+      plan,
+      small,
+      tokenizer,
+      { model: small, start: { policy: teacher.params, teacher }, device },
+      unscored,
+    );
+    const [{ ids, given, privileged } = never()] = feed.outline();
+    assertEquals([ids.shape[0], given !== undefined], [
+      4,
+      guidance !== undefined && guidance.kind !== "context",
+    ]);
+    return [ids.shape[1], ...privileged?.ids.shape.slice(1) ?? []];
+  };
+  const hint: Guidance = { kind: "hint", rows: "all", share: { description: "", at: () => 1 } };
+  const context: Guidance = { kind: "context", from: "data" };
+  const taught: Guidance = { kind: "turns", turns: drawnTurns({ author: "teacher" }) };
+  // The answers of the data are not read, or by a teacher in their place.
+  assertEquals([lengths(9, 20), lengths(10, 20), lengths(9, 20, taught)], [[16], [24], [16]]);
+  // They and their stop token are learned in place of those that are sampled.
+  assertEquals([6, 7].map((answer) => lengths(9, answer, { kind: "answer" })), [[16], [24]]);
+  assertEquals(lengths(9, undefined, { kind: "answer" }), [16]);
+  // Behind a hint as long as they are, as much is sampled again.
+  assertEquals([lengths(10, 6, hint), lengths(11, 6, hint)], [[24], [32]]);
+  assertEquals([lengths(16, undefined, hint), lengths(17, undefined, hint)], [[24], [32]]);
+  // The prompt, a right answer, and the prompt once more with an answer of its own.
+  assertEquals([lengths(9, 6, context), lengths(9, 7, context)], [[16, 32], [24, 40]]);
+  assertEquals([lengths(9, 0, context), lengths(10, 0, context)], [[16, 32], [24, 40]]);
+  // As much as the model sees, and a token more.
+  assertEquals(lengths(38, 8, context), [41, 41]);
+});
 
 Deno.test("turns: right answers to prompts that were failed are learned as soon as they fill a step", async () => {
   const failing: TextReward = { name: "never", reads: [], score: eachAnswer(() => 0) };
@@ -230,6 +282,8 @@ Deno.test("replay: the rows of earlier groups come again, behind a saved state",
   );
   // A checkpoint before the first step reads what is carried.
   await encodeTree(feed.empty);
+  const { report, tokens } = feed.empty;
+  for (const value of [...Object.values(report), tokens]) assertEquals(await value.item(), 0);
   const first = await feed.next(start.policy, feed.empty, 0);
   const saved = decodeTree(feed.empty, await encodeTree(first.experience));
   const second = await feed.next(moved, saved, 1);
@@ -255,13 +309,16 @@ Deno.test("replay: the rows of earlier groups come again, behind a saved state",
   assertEquals(Object.keys(second.metrics), Object.keys(first.metrics));
 });
 
-Deno.test("a renewed reference is the policy of the first of some steps, also behind a saved state", async () => {
-  const rows = prompts.slice(0, 6).map(({ ids, answer = [] }) => answeredPrompt(ids, answer));
+/** Checks that a renewed reference is the policy of the first of two steps, also behind a saved state. */
+async function checkRenewed<Row, B>(
+  rows: readonly Row[],
+  form: RowForm<Row, unknown, B>,
+  description: ObjectiveDescription,
+  scoredParts: (batch: B) => readonly ScoredDemonstrations[],
+) {
   const source = inRandomOrder(rows, 1, 24);
   const layout = { batchSize: 2, microBatches: 1, steps: 6, padding: tokenizer.pad };
-  using feed = renewedFeed(source, demonstrationForm, sft().description, layout, {
-    ...{ steps: 2, reference },
-  });
+  using feed = renewedFeed(source, form, description, layout, { steps: 2, reference });
   using scorer = createScorer(model, device);
   const policies = [start.policy, moved, moved, start.policy];
   let experience = feed.empty;
@@ -269,23 +326,36 @@ Deno.test("a renewed reference is the policy of the first of some steps, also be
   for (const [index, by] of [start.policy, start.policy, moved, moved].entries()) {
     const saved = decodeTree(feed.empty, await encodeTree(experience));
     const { batches, cost, ...step } = await feed.next(policies[index], saved, index);
-    const [batch = never()] = batches;
-    const onRows = async (values: Tensor) => {
-      const mask = await batch.mask.data();
-      return Array.from(await values.data(), (value, i) => (mask[i] ?? 0) * value);
-    };
-    const expected = await onRows(scorer.score(by, batch));
-    (await onRows(batch.referenceLogProbs)).forEach((value, i) => {
-      assert(Math.abs(value - (expected[i] ?? NaN)) < 1e-5, `step ${index}`);
-    });
+    for (const part of scoredParts(batches[0] ?? never())) {
+      const onRows = async (values: Tensor) => {
+        const mask = await part.mask.data();
+        return Array.from(await values.data(), (value, i) => (mask[i] ?? 0) * value);
+      };
+      const expected = await onRows(scorer.score(by, part));
+      (await onRows(part.referenceLogProbs)).forEach((value, i) => {
+        assert(Math.abs(value - (expected[i] ?? NaN)) < 1e-5, `step ${index}`);
+      });
+    }
     experience = step.experience;
     costs.push(cost.forwardTokens - cost.backwardTokens);
   }
   // The rows of two steps are scored at the first of them.
   assert(costs[0] !== undefined && costs[0] > 0 && costs[2] !== undefined && costs[2] > 0);
   assertEquals([costs[1], costs[3]], [0, 0]);
-  const [outline = never()] = feed.outline();
-  assertEquals(outline.referenceLogProbs.shape, [2, 24]);
+  const outlines = scoredParts(feed.outline()[0] ?? never());
+  for (const { referenceLogProbs } of outlines) assertEquals(referenceLogProbs.shape, [2, 24]);
+}
+
+Deno.test("a renewed reference is the policy of the first of some steps, of each side of a row", async () => {
+  const rows = prompts.slice(0, 6).map(({ ids, answer = [] }) => answeredPrompt(ids, answer));
+  await checkRenewed(rows, demonstrationForm, sft().description, (batch) => [batch]);
+  const pairs = prompts.slice(0, 6).map(({ ids, answer = [] }) => ({
+    chosen: answeredPrompt(ids, answer),
+    rejected: answeredPrompt(ids, answer.toReversed()),
+  }));
+  // A pass forward and back over both sides, and nothing else.
+  const description = { ...sft().description, sequences: 2, forwardPasses: 2 };
+  await checkRenewed(pairs, pairForm, description, ({ chosen, rejected }) => [chosen, rejected]);
 });
 
 Deno.test("the divergence from the reference is the mean of k3 over the tokens of answers", async () => {

@@ -1,7 +1,17 @@
 /** Rows as batches: a batch has the reference's log-probabilities only where they are read. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { leafPaths } from "@unitune/core";
-import { demonstrationForm, labelForm, pairForm, type Scores } from "@unitune/training";
+import {
+  demonstrationForm,
+  labelForm,
+  packedForm,
+  packedRow,
+  pairForm,
+  type RowForm,
+  type Scores,
+  stepForm,
+  tripleForm,
+} from "@unitune/training";
 
 const row = (...ids: readonly number[]) => ({ ids, mask: ids.map((_, i) => i > 0) });
 const [a, b] = [row(3, 7), row(3, 8, 9)];
@@ -85,4 +95,40 @@ Deno.test("the length of a row is that of the longest of its sequences", () => {
   assertEquals(labelForm.lengthOf(label), 3);
   assertEquals(labelForm.lengthOf({ ...label, sequence: b, mismatched: a }), 3);
   assertEquals([demonstrationForm, pairForm, labelForm].map(({ sides }) => sides), [1, 2, 2]);
+});
+
+/** What a form says of a row: its sequences, those that are learned, their number and its examples. */
+function counted<Row>(
+  { sequences, learned, sides, examples, lengthOf }: RowForm<Row, unknown, unknown>,
+  own: Row,
+) {
+  return {
+    sequences: sequences(own).map(({ ids }) => ids),
+    learned: learned(own).map(({ ids }) => ids),
+    counts: [sides, examples(own), lengthOf(own)],
+  };
+}
+
+Deno.test("a row of each form is asked and paid for by its sequences, and is an example, packed or not", () => {
+  const c = row(3, 5, 5, 5);
+  const [first, second, third] = [a, b, c].map(({ ids }) => ids);
+  assertEquals(counted(demonstrationForm, b), {
+    ...{ sequences: [second], learned: [second], counts: [1, 1, 3] },
+  });
+  assertEquals(counted(pairForm, pair), {
+    ...{ sequences: [first, second], learned: [first, second], counts: [2, 1, 3] },
+  });
+  assertEquals(counted(tripleForm, { ...pair, gold: c }), {
+    ...{ sequences: [first, second, third], learned: [first, second, third], counts: [3, 1, 4] },
+  });
+  // Mismatched answers have no gradient.
+  assertEquals(counted(labelForm, label), {
+    ...{ sequences: [first, second], learned: [first], counts: [2, 1, 3] },
+  });
+  assertEquals(counted(stepForm, { ...c, labels: c.mask }), {
+    ...{ sequences: [third], learned: [third], counts: [1, 1, 4] },
+  });
+  assertEquals(counted(packedForm(16, 4), packedRow([a, b, c])), {
+    ...{ sequences: [first, second, third], learned: [first, second, third], counts: [1, 3, 16] },
+  });
 });

@@ -93,6 +93,9 @@ Deno.test("processes take a part of a step each, and know its number", async () 
   assertEquals(parts.map(({ first }) => first), [0, 1]);
   assertEquals(parts[0]?.cost, parts[1]?.cost);
   assertEquals(parts.map(({ outline }) => outline.length), [1, 1]);
+  // Of two whole micro-batches the first of three processes has none, and outlines one.
+  using none = feedOf({ sharing: { rank: 0, size: 3, isWhole: true } });
+  assertEquals([(await none.next({}, {}, 0)).batches, none.outline()], [[], ["0 1 in 8 x 2"]]);
 });
 
 Deno.test("batches of a reference that follows are made of its parameters, by one more pass", async () => {

@@ -76,6 +76,22 @@ Deno.test("embeddings and heads are AdamW's, other matrices Muon's", async () =>
   assert(embedding !== (await updates.inside.data())[0]);
 });
 
+Deno.test("a gradient is clipped to the norm that is set, or not at all", async () => {
+  const updateOf = async (gradientClip: number) => {
+    const given = { optimizer: "sgd", beta1: 0, learningRate: 1, warmupSteps: 0 } as const;
+    const optimizer = optimizerOf(trainSettings({ ...given, gradientClip }), 1);
+    const params = { w: zeros([2]) };
+    const { updates } = optimizer.update({ w: tensor([3, 4]) }, optimizer.init(params), params);
+    return [...await updates.w.data()];
+  };
+  assertEquals(await updateOf(0), [-3, -4]);
+  assertEquals(await updateOf(9), [-3, -4]);
+  // Of norm 5; a rounding of f32 apart.
+  for (const [i, value] of (await updateOf(2)).entries()) {
+    assertAlmostEquals(value, [-1.2, -1.6][i] ?? NaN, 1e-6);
+  }
+});
+
 Deno.test("moments of 8 bits and of rows and columns take less room than AdamW's", () => {
   const params = { w: zeros([128, 256]) };
   const bytesOf = (optimizer: TrainSettings["optimizer"]) =>

@@ -1,14 +1,18 @@
 /** Penalties of long and repetitive answers. */
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
+  accuracy,
   type Answered,
+  editSimilarity,
   overlongPenalty,
   prepareTasks,
   repetitionPenalty,
+  type TextReward,
   trainSettings,
   UserError,
+  verifierReward,
 } from "@unitune/training";
-import { rewardTerms } from "../../training/rewards/terms.ts";
+import { rewardTerms, unscorableNotes } from "../../training/rewards/terms.ts";
 // scripts/trl/rewards.py writes it.
 import trl from "./trl_rewards.json" with { type: "json" };
 
@@ -73,4 +77,31 @@ Deno.test("accuracy cannot judge answers to rows without a final number, which a
     `the reward accuracy cannot judge answers to N of 40 prompts, whose rows have no ` +
       `"completion" with a final number: it is left out of the sum there.`,
   );
+});
+
+Deno.test("the note on a reward names the columns that it misses, and what becomes of the answers", () => {
+  const all: TextReward = { name: "mine", reads: "all", score: () => [] };
+  const two: TextReward = { name: "both", reads: ["a", "b"], score: () => [] };
+  const told = (...rewards: readonly TextReward[]) => {
+    const found = rewards.slice(0, 1).map((reward) => ({ reward, count: 3 }));
+    return unscorableNotes(found, rewards.map((reward) => ({ reward, weight: 1 })), 5);
+  };
+  const of = (name: string) => `the reward ${name} cannot judge answers to 3 of 5 prompts`;
+  assertEquals(told(), []);
+  assertEquals(told(verifierReward(() => undefined)), [
+    `${of("verifier")}: answers to them teach nothing.`,
+  ]);
+  assertEquals(told(all), [`${of("mine")}: answers to them teach nothing.`]);
+  assertEquals(told(editSimilarity), [
+    `${of("edit-similarity")}, whose rows have no "completion": answers to them teach nothing.`,
+  ]);
+  assertEquals(told(accuracy, all), [
+    `${
+      of("accuracy")
+    }, whose rows have no "completion" with a final number: it is left out of the ` +
+    `sum there.`,
+  ]);
+  assertEquals(told(two, all), [
+    `${of("both")}, whose rows have no "a" and "b": it is left out of the sum there.`,
+  ]);
 });

@@ -144,6 +144,10 @@ Deno.test("a reward that gives no score for each answer is named, with the row a
     await given([1], answers.slice(0, 4)),
     `${one}1 score for 4 answers to a.jsonl:3, a.jsonl:5, a.jsonl:8${rule}`,
   );
+  assertEquals(
+    await given([], answers.slice(1, 5)),
+    `${one}0 scores for 4 answers to a.jsonl:3, a.jsonl:5, a.jsonl:8 and 1 more rows${rule}`,
+  );
   assertEquals(await given(each(0, NaN)), `${one}NaN for an answer to a.jsonl:3${rule}`);
   assertEquals(
     await given(each(0, 1, Infinity)),

@@ -1,7 +1,7 @@
 /** Rows that a reference scores before a stage: each once, and only those that the stage reads. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import type { EncodedSequence } from "@unitune/models";
-import { collectivesInMemory, shuffledRows } from "@unitune/training";
+import { collectivesInMemory, shuffledRows, UserError } from "@unitune/training";
 // Not public: the scoring of a stage's rows.
 import { scoreRowsBy } from "../../training/feeds/offline.ts";
 import type { TokenScorer } from "../../training/sampling/scorer.ts";
@@ -70,3 +70,32 @@ Deno.test("processes score a part of the rows each, and all have all scores", as
   assertEquals(parts[0]?.scores, parts[1]?.scores);
   assertEquals(parts.map((part) => part.tokens), [tokens(rows), tokens(rows)]);
 });
+
+Deno.test("more rows than there is memory for are refused before any is scored", async () => {
+  const scored = async (length: number, sides: number) => {
+    const { own, seen } = scorer();
+    const [row] = rows;
+    const source = {
+      ...{ length, row: () => row ?? never(), place: (number: number) => number },
+      epoch: (number: number) => number / 1000,
+    };
+    const layout = { batchSize: 2, microBatches: 2, steps: 1, padding: 0 };
+    const start = { policy: {} };
+    await scoreRowsBy(own, source, { ...form, sides }, layout, { start });
+    return seen.length;
+  };
+  // Four rows of 2^26 tokens are 2^28, the most.
+  assertEquals(await scored(2 ** 26, 1), 4);
+  assertEquals(await scored(2 ** 25, 2), 4);
+  for (const [length, sides] of [[2 ** 26 + 1, 1], [2 ** 26, 2]] as const) {
+    await assertRejects(
+      () => scored(length, sides),
+      UserError,
+      `4 rows of ${length} tokens are more than there is memory for: take fewer steps`,
+    );
+  }
+});
+
+function never(): never {
+  throw new Error("there is a row");
+}

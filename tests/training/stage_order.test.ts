@@ -1,15 +1,18 @@
 /** A row of data is a function of the run's seed, the stage and its number. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { wasm } from "@unitune/core";
+import { foldKey, key, leafPaths, splitKey, wasm } from "@unitune/core";
 import {
   copyTree,
   createLearner,
   dataOf,
   type GivenSettings,
   initialModels,
+  inRandomOrder,
+  packedRows,
   prepareTasks,
   stageSeed,
   trainSettings,
+  windowRows,
 } from "@unitune/training";
 import fc from "fast-check";
 
@@ -36,6 +39,49 @@ Deno.test("every stage has a seed of its own, and the first has the run's", () =
     assertEquals(new Set(seeds).size, seeds.length);
     if (seed !== other) assertNotEquals(stageSeed(seed, 1), stageSeed(other, 1));
   }));
+});
+
+Deno.test("rows of a seed come in the same order in every version", () => {
+  const letters = [..."abcdefghijklmnop"];
+  const firsts = ({ place }: { readonly place: (number: number) => number }) =>
+    Array.from({ length: 20 }, (_, number) => place(number)).join(" ");
+  assertEquals(
+    firsts(inRandomOrder(letters, 5, 64)),
+    "9 3 2 1 11 7 6 4 14 15 0 12 8 13 10 5 14 11 2 10",
+  );
+  const lengthOf = (row: string) => row.charCodeAt(0) % 2 === 0 ? 3 : 70;
+  assertEquals(
+    firsts(inRandomOrder(letters, 5, 72, { batchSize: 2, lengthOf })),
+    "1 11 8 10 4 14 7 15 2 6 13 5 0 12 9 3 12 0 10 6",
+  );
+  assertEquals(
+    firsts(windowRows(Array.from({ length: 60 }, (_, i) => i), 5, 4)),
+    "39 15 11 7 47 31 27 19 3 51 35 43 23 49 13 45 17 29 53 5",
+  );
+  const rows = letters.map((_, i) => {
+    const ids = Array<number>(2 + i % 3).fill(i);
+    return { ids, mask: ids.map(() => true) };
+  });
+  const { row } = packedRows(rows, 5, 8);
+  assertEquals(
+    [0, 1, 2, 3, 4, 5, 6, 7].map((number) => [...new Set(row(number).ids)].join("+")).join(" "),
+    "10+3+6+15 7+4+13 2+11 14+8 0+12 5+1+9 2+5 1+6+12+0",
+  );
+  assertEquals([0, 1, 2].map((stage) => stageSeed(5, stage)), [5, 3_389_370_020, 396_381_173]);
+});
+
+Deno.test("the key of dropout is the second half of the seed's, and that of a later stage folds it", async () => {
+  const settings = settingsOf("sft", 3);
+  const stages = [settings, settings, settings];
+  const prepared = await prepareTasks(stages);
+  using device = wasm();
+  const start = await copyTree(initialModels(settings, prepared));
+  const [, own = key(0)] = splitKey(key(3));
+  for (const [stage, expected] of [own, foldKey(own, 1), foldKey(own, 2)].entries()) {
+    using learner = await createLearner({ settings, stage, prepared, start, device });
+    const found = leafPaths(learner.init()).get("training.key");
+    assertEquals(await found?.data(), await expected.data());
+  }
 });
 
 /** The prompts and answers of the first epoch of each stage, as tokens. */

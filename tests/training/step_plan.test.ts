@@ -1,6 +1,6 @@
 /** What a step takes: planned before weights are there, and what it then takes. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { leavesOf, mapTree, mul, outline, tensor, wasm } from "@unitune/core";
+import { type Device, leavesOf, mapTree, mul, outline, tensor, wasm } from "@unitune/core";
 import { withScore } from "@unitune/models";
 import {
   alone,
@@ -20,7 +20,7 @@ import {
   trainSettings,
   UserError,
 } from "@unitune/training";
-import { hostTree, uploadTree } from "../../training/learner/models.ts";
+import { hostTree, storedModels, uploadTree } from "../../training/learner/models.ts";
 import { evaluationBytes } from "../../training/evaluation.ts";
 import { requireRoomFor, treeBytes } from "../../training/learner/step_plan.ts";
 
@@ -241,6 +241,47 @@ Deno.test("plan of a step: under a limit values are computed again, and told", a
   );
 });
 
+Deno.test("plan of a step: one batch takes one program, which moves less than sums and their update", async () => {
+  using device = wasm({ threads: 1 });
+  const workOf = async (given: GivenSettings) => {
+    using learner = await createLearner({ ...await stageOf(given), device, isOutline: true });
+    const { multiplications, movedBytes } = learner.plan ?? never();
+    return { multiplications, movedBytes };
+  };
+  const [one, sums] = [await workOf({}), await workOf({ batchTokens: 10_000 })];
+  assertEquals(one.multiplications, sums.multiplications);
+  assert(one.movedBytes < sums.movedBytes, `${one.movedBytes} and ${sums.movedBytes}`);
+});
+
+function never(): never {
+  throw new Error("there is a plan");
+}
+
+Deno.test("the first batch of later steps is added to zeros, by the program of all others", async () => {
+  using own = wasm({ threads: 1 });
+  let programs = 0;
+  const device: Device = {
+    ...own,
+    compile: (graph, options) => {
+      programs += 1;
+      return own.compile(graph, options);
+    },
+  };
+  const given = { objective: "sft", tasks: "reverse", gradientAccumulation: 2 };
+  using learner = await createLearner({
+    ...{ ...await stageOf({ ...given, layers: 1, width: 8 }), device },
+  });
+  let state = learner.init();
+  const compiled: number[] = [];
+  for (const step of [0, 1, 2]) {
+    const before = programs;
+    ({ state } = await learner.step(state, step));
+    compiled.push(programs - before);
+  }
+  // The very first batch, those behind it, and the update; then zeros.
+  assertEquals(compiled, [3, 1, 0]);
+});
+
 Deno.test("plan of a step: what does not fit is refused before anything is computed", async () => {
   using device = wasm({ threads: 1 });
   const stage = await stageOf({ memory: "1MiB" });
@@ -308,6 +349,19 @@ Deno.test("a step that does not fit is refused with what takes most, and what to
       "once by a smaller evalBatchSize or batchSize, or give it more by memory",
   );
   for (const [message, end] of remedies) assert(message.includes(end), message);
+  // What takes no more than all others together is not blamed.
+  for (const [activations, caches] of [[GIB, 5 * GIB], [4 * GIB, 0]] as const) {
+    assertThrows(
+      () =>
+        requireRoomFor(
+          { memory: { ...state, activations, caches }, recomputes: false },
+          trainSettings(tiny),
+          { ...device, memoryBytes: GIB },
+        ),
+      UserError,
+      "and wasm has 1 GiB: take a smaller model, or give it more by memory",
+    );
+  }
   const fits = { memory: { ...state, activations: -4096 }, recomputes: false };
   requireRoomFor(fits, trainSettings(tiny), device);
   assertThrows(() => requireRoomFor(fits, trainSettings({ ...tiny, memory: "4GB" }), device));
@@ -382,4 +436,24 @@ Deno.test("weights are on the host once, and on the device when a step needs the
   assert(used() - before >= 3 * (learner.plan?.memory.weights ?? NaN));
   const shapes = (tree: unknown) => leavesOf(tree).map(({ shape, dtype }) => [dtype, ...shape]);
   assertEquals(shapes(like), shapes(state));
+});
+
+Deno.test("weights are stored in the type of the settings, outlines too, and are else as they are", async () => {
+  const { prepared: { model } } = await stageOf({});
+  const kept = tensor([0.5], { dtype: "bf16" });
+  const policy = { read: tensor([1, 2]), planned: outline(tensor([3])), kept };
+  const storedAs = async (weights: "auto" | "f32" | "bf16") =>
+    (await storedModels({ policy }, model, { weights })).policy;
+  const dtypes = (tree: unknown) => leavesOf(tree).map(({ dtype }) => dtype);
+  assertEquals(await storedAs("auto") === policy, true);
+  const narrow = await storedAs("bf16");
+  assertEquals(dtypes(narrow), ["bf16", "bf16", "bf16"]);
+  const kinds = leavesOf(narrow).map(({ cell }) => cell.value.kind);
+  assertEquals(kinds.toSorted(), ["host", "host", "outline"]);
+  assertEquals(leavesOf(narrow).includes(kept), true);
+  const wide = leavesOf(await storedAs("f32"));
+  assertEquals(dtypes(wide), ["f32", "f32", "f32"]);
+  assertEquals(wide.includes(policy.read), true);
+  const [numbers] = wide.filter(({ shape, cell }) => shape[0] === 1 && cell.value.kind === "host");
+  assertEquals(await numbers?.data(), new Float32Array([0.5]));
 });

@@ -1,7 +1,7 @@
 /** Answers in steps, from rows to the training of a process reward model. */
 import { wasm } from "@unitune/core";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { byteTokenizer, ChatError, gpt } from "@unitune/models";
+import { byteTokenizer, ChatError, gpt, UnknownCharacterError } from "@unitune/models";
 import {
   type Dataset,
   datasetMaterial,
@@ -58,6 +58,38 @@ Deno.test("the first ids of a row are those of the whole row", () => {
       });
     }
   }
+});
+
+Deno.test("steps behind what is read are not encoded", () => {
+  const read: string[] = [];
+  const noting = {
+    ...tokenizer,
+    encode: (text: string, most?: number) => {
+      read.push(text);
+      return tokenizer.encode(text, most);
+    },
+  };
+  // <user>a<assistant> is three tokens, and the first step is two.
+  encodeSteps(noting, row("a", ["bc", "d", "e"], [true, true, true]), "", 5);
+  assertEquals(read.filter((text) => "bcde".includes(text)), ["", "bc"]);
+  encodeSteps(noting, row("a", ["bc", "d", "e"], [true, true, true]), "", 6);
+  assertEquals(read.filter((text) => "bcde".includes(text)), ["", "bc", "", "bc", "d"]);
+});
+
+Deno.test("tokens of characters have the separator of steps, where steps are learned", async () => {
+  const tokensOf = async (objective: string, dataset: Dataset) => {
+    const settings = trainSettings({ objective, stepSeparator: "|" });
+    const material = datasetMaterial("rows", dataset);
+    const { tokenizer } = await prepareRun([{ settings, material, source: "rows.jsonl" }]);
+    return tokenizer;
+  };
+  assertEquals((await tokensOf("process-reward-model", rowsOfSteps())).encode("|").length, 1);
+  const messages = [...user("a"), { role: "assistant", content: "b" } as const];
+  const { encode } = await tokensOf("sft", {
+    ...{ kind: "conversations", train: [{ messages }], validation: [] },
+  });
+  assertEquals(encode("ab").length, 2);
+  assertThrows(() => encode("|"), UnknownCharacterError);
 });
 
 Deno.test("a model that scores reads all tokens of a row, and cuts what it cannot read", () => {

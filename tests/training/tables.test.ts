@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
+  gatherCharacters,
   growingNumbers,
   inRandomOrder,
   joinedTables,
@@ -193,6 +194,26 @@ Deno.test("numbers are shuffled as elements are, also where keys are equal", () 
       shuffled(coarse(randomStream(seed)), numbers),
     );
   }));
+});
+
+Deno.test("the characters of texts are those that a loop over each finds", () => {
+  const near = fc.constantFrom(0xd7ff, 0xd800, 0xd801, 0xdbff, 0xdc00, 0xdfff, 0xe000);
+  const unit = fc.oneof(near, fc.nat(0xffff));
+  const text = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.array(unit, { maxLength: 12 }).map((units) =>
+      units.map((one) => String.fromCharCode(one)).join("")
+    ),
+  );
+  fc.assert(fc.property(fc.array(text, { maxLength: 4 }), (texts) => {
+    const { add, characters } = gatherCharacters();
+    texts.forEach(add);
+    assertEquals([...characters()], [...new Set(texts.flatMap((own) => [...own]))]);
+  }));
+  const { add, characters } = gatherCharacters();
+  // The same first half, and others behind it.
+  add("a\u{10000}\u{10001}\u{10401}\u{10400}a");
+  assertEquals([...characters()].length, 5);
 });
 
 Deno.test("a source of rows tells the place of each", () => {

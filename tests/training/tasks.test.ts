@@ -190,6 +190,49 @@ Deno.test("the examples of a seed are the same in every version", () => {
   assertEquals(textMark(JSON.stringify(splits)), 4_023_146_503_937_846);
 });
 
+/** The marks of each task's examples, with a mistake for each: so many are drawn that no bound hides. */
+const drawn: Readonly<Record<string, number>> = {
+  reverse: 8_160_053_280_373_020,
+  sort: 1_043_105_597_232_633,
+  add: 6_798_757_646_245_610,
+  given: 7_484_614_701_619_988,
+  pick: 5_146_429_362_819_324,
+  carry: 6_977_289_914_872_751,
+  order: 6_398_872_841_189_920,
+  maze: 1_690_869_109_459_315,
+  trace: 4_541_532_819_422_232,
+  word: 3_688_782_124_086_260,
+};
+
+Deno.test("each task draws the same examples and mistakes in every version", () => {
+  const sizes = { size: 100, heldOut: 5, test: 5, longer: 50 };
+  const found = tasks.map(({ name }) => {
+    const splits = generateTasks({ seed: 7, tasks: [name], ...sizes });
+    const mistakes = splits.train.map((example, i) => mistakeFor(example, randomStream(i)));
+    return [name, textMark(JSON.stringify([splits, mistakes]))];
+  });
+  assertEquals(Object.fromEntries(found), drawn);
+});
+
+Deno.test("longer prompts are distinct where many are drawn, and training prompts may repeat", () => {
+  const many = { heldOut: 0, test: 0, size: 3000, longer: 3000 };
+  // Of 10,000 words of four letters, and of 100,000 of five, some would be drawn twice.
+  const { train, longer } = generateTasks({ seed: 1, tasks: ["reverse"], ...many });
+  assertEquals(prompts(longer).size, 3000);
+  assert(prompts(train).size < 3000);
+});
+
+Deno.test("a generation tells now and then how far it is", () => {
+  const told: (readonly number[])[] = [];
+  const tell = (...progress: readonly number[]) => void told.push(progress);
+  generateTasks({ seed: 1, size: 5000, heldOut: 0, test: 0, longer: 0, tell });
+  assert(0 < told.length && told.length < 50, `${told.length} times`);
+  const places = told.map(([place = NaN]) => place);
+  assertEquals(told, places.map((place) => [place, 5000]));
+  assertEquals(new Set(places).size, told.length);
+  assert(places.every((place, i) => place > (places[i - 1] ?? 0) && place <= 5000));
+});
+
 Deno.test("what is held out does not depend on how much is trained on", () => {
   const [small, large] = [100, 1000].map((size) => generateTasks({ seed: 3, size }));
   assertEquals(small?.heldOut, large?.heldOut);

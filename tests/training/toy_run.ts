@@ -44,6 +44,8 @@ export interface ToyOptions {
   readonly before?: (index: number, spent?: number) => void;
   /** The loss of a step, from the step's number in the stage. */
   readonly loss?: (index: number) => number;
+  /** Added to all weights in a step, by the step's number in the stage (default: by the rule). */
+  readonly added?: (index: number) => number;
   /** The padding of a step, from the step's number in the stage (default: none is told). */
   readonly padding?: (index: number) => number;
   /** Something to know of its data. */
@@ -59,7 +61,7 @@ function lastLeaf(tree: unknown): Tensor {
 
 /** `moment <- moment / 2 + step`, `params <- params + moment / 1000`. */
 export function toyLearner({ policy }: Models, options: ToyOptions = {}): Learner<ToyState> {
-  const { samples = false, before = () => {}, loss, padding, notes = [] } = options;
+  const { samples = false, before = () => {}, loss, added, padding, notes = [] } = options;
   return {
     setUp: { examples: 0, forwardTokens: 100, backwardTokens: 0 },
     notes,
@@ -73,7 +75,7 @@ export function toyLearner({ policy }: Models, options: ToyOptions = {}): Learne
       before(index, spent);
       const next = add(mul(moment, 0.5), index);
       const state = evaluate({
-        params: mapTree(params, (leaf) => add(leaf, mul(next, 1e-3))),
+        params: mapTree(params, (leaf) => add(leaf, added?.(index) ?? mul(next, 1e-3))),
         moment: next,
       }, device);
       return Promise.resolve({

@@ -14,6 +14,8 @@ import {
   type TrainingEvent,
   type TrainingPlan,
 } from "@unitune/training";
+// Not public: the places of weights.
+import { hostModels, uploadTree } from "../../training/learner/models.ts";
 import { toyPlan, toyStage } from "./toy_run.ts";
 
 const stages = [toyStage(5, { notes: ["a note"] }), toyStage(4, { samples: true })];
@@ -91,6 +93,26 @@ Deno.test("a run gives up the policy of its start if it may, and no stage looks 
   assertEquals(await isThere(false, {}), true);
   assertEquals(await isThere(true, { ownsStart: true }), true);
   assertEquals(await isThere(false, { ownsStart: true }), false);
+});
+
+Deno.test("a start on the device is read to the host, unless the run owns it", async () => {
+  const placeOf = async (ownsStart: boolean) => {
+    const plan = toyPlan([toyStage(1)]);
+    const policy = uploadTree((await hostModels(plan.start())).policy, plan.device);
+    const kinds = new Set<string>();
+    const stage = toyStage(1);
+    const watched: StagePlan = {
+      ...stage,
+      learner: (start, ownsStart) => {
+        for (const { cell } of leavesOf(start.policy)) kinds.add(cell.value.kind);
+        return stage.learner(start, ownsStart);
+      },
+    };
+    const own = { ...plan, stages: [watched], start: () => ({ policy }), ownsStart };
+    await Array.fromAsync(train(own));
+    return [...kinds];
+  };
+  assertEquals([await placeOf(false), await placeOf(true)], [["host"], ["device"]]);
 });
 
 Deno.test("a stage that goes on reads the policy of its start as outlines, unless it looks back", async () => {
@@ -309,6 +331,19 @@ Deno.test("a loss that is not finite stops the run, and the error knows where", 
   assertEquals(error.place, { step: 3, saved: 2 });
   assertEquals(error.quantities.loss, NaN);
   assertEquals(events.at(-1), "0:2 saved");
+});
+
+Deno.test("weights whose predictions are not finite are evaluated or saved by no run", async () => {
+  const stopped = async (evalSteps: number, saveSteps: number) => {
+    const stage = toyStage(5, { loss: () => 1, added: (index) => index === 2 ? NaN : 0 });
+    const plan = toyPlan([stage], { evalSteps, saveSteps, loggingSteps: 1 });
+    const error = await assertRejects(() => Array.fromAsync(train(plan)), DivergedError);
+    return [error.place, error.quantities];
+  };
+  // After the third step they are evaluated, or probed before they are saved.
+  assertEquals(await stopped(3, 9), [{ step: 3, saved: 0 }, { "loss on first": NaN }]);
+  assertEquals(await stopped(9, 3), [{ step: 3, saved: 0 }, { "validation loss": NaN }]);
+  assertEquals(await stopped(9, 4), [{ step: 4, saved: 0 }, { "validation loss": NaN }]);
 });
 
 Deno.test("a device without memory stops the run, and the error knows where", async () => {

@@ -11,6 +11,7 @@ import {
   readAnswer,
   rightAnswer,
   silentWatch,
+  type Situation,
   taskMaterial,
   tasks,
   trainSettings,
@@ -129,6 +130,12 @@ for (const world of all) {
   });
 }
 
+Deno.test("a program without lines, and a number to which none is added, are no prompts", () => {
+  const { carry, trace } = worlds;
+  assertEquals([carry.begin("carry 47"), trace.begin("trace 3:")], [undefined, undefined]);
+  assert(carry.begin("carry 47+12") !== undefined && trace.begin("trace 3:+1") !== undefined);
+});
+
 /** A prompt, an answer, whether each step is right, and whether the answer solves the prompt. */
 const odd: readonly (readonly [string, string, readonly boolean[], boolean])[] = [
   ["carry 47+38", "7+8=15,4+3+1=8;85", [true, true, true, true, true], true],
@@ -224,6 +231,33 @@ Deno.test("states have names: equal ones the same, others another", () => {
   assertEquals(id("order 3142", ""), id("order 7295", ""));
   assert(id("order 3142", "") !== id("order 3142", "31 "));
 });
+
+for (const world of all) {
+  Deno.test(`${world.name}: after one prompt, states of the same name have the same step and mistakes`, () => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const prompt = promptOf(world, seed);
+        const known = new Map<string, readonly (string | undefined)[]>();
+        const note = (now: Situation | undefined) => {
+          if (now === undefined) return;
+          const said = [now.step, ...now.mistakes];
+          assertEquals(said, known.get(now.id) ?? said, now.id);
+          known.set(now.id, said);
+        };
+        for (let now = world.begin(prompt); now !== undefined;) {
+          note(now);
+          for (const step of now.mistakes) {
+            const after = now.after(step);
+            note(after);
+            note(after?.step === undefined ? undefined : after.after(after.step));
+          }
+          now = now.step === undefined ? undefined : now.after(now.step);
+        }
+      }),
+      { numRuns: 10 },
+    );
+  });
+}
 
 Deno.test("a world whose steps never end is an error", () => {
   const endless = defineWorld({

@@ -57,8 +57,8 @@ export function epochOrders(seed: number, count: number): (epoch: number) => Uin
  * import { assertEquals } from "@std/assert";
  *
  * const asked: number[] = [];
- * const lengthAt = keptLengths(3, (place) => (asked.push(place), place + 5));
- * assertEquals([0, 2, 0].map(lengthAt), [5, 7, 5]);
+ * const lengthAt = keptLengths(3, (place) => (asked.push(place), place + 1));
+ * assertEquals([0, 2, 0].map(lengthAt), [1, 3, 1]);
  * assertEquals(asked, [0, 2]);
  * ```
  */

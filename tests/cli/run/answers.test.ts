@@ -21,6 +21,7 @@ import {
   collectivesInMemory,
   createEvaluator,
   createLearner,
+  createSampler,
   editSimilarity,
   type EncodedLabel,
   exactMatch,
@@ -298,6 +299,11 @@ Deno.test("rejected answers of the model's own are sampled once, by one process 
   assert(new Set(one.rejected.map(({ ids }) => ids.join())).size > 1);
   // The prompt is read once, and answered in each place.
   assertEquals(asked.splice(0), [1, 5]);
+  // They are drawn as the policy gives them: two tokens of an answer, and four more at most.
+  using sampler = createSampler(model, tokenizer, device);
+  const options = { maxNewTokens: 6, temperature: 1, seed: 0, firstRow: 0 };
+  const drawn = await sampler.sample(params, candidates.map(({ prompt }) => prompt), options);
+  assertEquals(one.rejected.map(({ ids }) => ids), drawn.map(({ ids }) => [...prompt, ...ids]));
   // Of six processes one has nothing to ask.
   for (
     const { size, shares } of [{ size: 2, shares: [1, 1, 2, 3] }, {

@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
 import { type Device, key, reference, wasm } from "@unitune/core";
 import {
   describeReport,
@@ -11,6 +11,7 @@ import { alignTable, fitTable } from "@unitune/cli";
 import {
   conversationSplit,
   createEvaluator,
+  createSampler,
   type Exam,
   textSplit,
   trainSettings,
@@ -134,6 +135,11 @@ Deno.test("an answer that the model says is right by itself and under forced pre
     true,
   ]]);
   assertEquals([metrics.eval_exact_match, metrics.eval_forced_exact_match], [1, 1]);
+  // One token of the answer, its last letter, is another one.
+  const wrong = scripted(tokenizer, sizes.context, ids.slice(1).with(-2, ids.at(-3) ?? NaN));
+  using other = createEvaluator(wrong.model, tokenizer, device);
+  const { metrics: missed } = await other.evaluate(wrong.params, split);
+  assertEquals([missed.eval_exact_match, missed.eval_forced_exact_match], [0, 0]);
 });
 
 Deno.test("a text is gone on with, and not judged", async () => {
@@ -155,6 +161,15 @@ Deno.test("a text is gone on with, and not judged", async () => {
   assert(sampleLines(report.answers)[0]?.startsWith("abcabc>>"));
   // Of all tokens, once; nobody asks whether the likeliest ones are right.
   assertEquals(passes, 1);
+  // They are drawn, at 0.8: half a window, and four tokens more than its other half.
+  using sampler = createSampler(model, tokenizer, device);
+  const prompts = report.answers.map(({ question: { ids } }) => ids);
+  const said = async (temperature: number) => {
+    const given = await sampler.sample(params, prompts, { maxNewTokens: 11, temperature });
+    return given.map(({ text }) => text);
+  };
+  assertEquals(report.answers.map(({ text }) => text), await said(0.8));
+  assertNotEquals(await said(0.8), await said(0));
 });
 
 const lines = [
