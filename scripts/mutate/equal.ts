@@ -338,6 +338,122 @@ export const equal: readonly EqualChange[] = [
     after: "return ((of) => of);",
     because: "over other axes, no load of the product is in the order of its rows and columns",
   },
+  ...[1, 3].map((edition) => ({
+    file: "training/data/preparation.ts",
+    inside: "EDITION",
+    before: "const EDITION = 2;",
+    after: `const EDITION = ${edition};`,
+    because: "tables are written and read with one number, whichever it is",
+  })),
+  ...["1", "(-1)"].map((known) => ({
+    file: "training/feeds/rollouts.ts",
+    inside: "rolloutFeed.known",
+    before: "const known = guidance === undefined || hasTeacher ? 0 : longestAnswer + 1;",
+    after: `const known = guidance === undefined || hasTeacher ? ${known} : longestAnswer + 1;`,
+    because: "a token at least is sampled, and there is room for the longer of the two",
+  })),
+  ...[
+    "tens = 1, units = 0",
+    "tens = (-1), units = 0",
+    "tens = 0, units = 1",
+    "tens = 0, units = (-1)",
+  ]
+    .map((digits) => ({
+      file: "training/worlds/carry.ts",
+      inside: "carry.begin",
+      before:
+        "const [total, ...numbers] = known.map(([tens = 0, units = 0]) => ({ tens, units }));",
+      after: `const [total, ...numbers] = known.map(([${digits}]) => ({ tens, units }));`,
+      because: "the type checker does not know that a number of the form has two digits",
+    })),
+  ...["3 ** 16", "1 ** 16", "2 * 16", "2 ** 17", "2 ** 15"].map((size) => ({
+    file: "training/data/dataset.ts",
+    inside: "gatherCharacters.isKnown",
+    before: "const isKnown = new Uint8Array(2 ** 16);",
+    after: `const isKnown = new Uint8Array(${size});`,
+    because: "a character that is not known to be there is added again",
+  })),
+  ...([
+    ["if (isKnown[unit] === 1) continue;", ["{}", "if (isKnown[unit] === 2) continue;"]],
+    ["if (unit < 0xd800 || unit > 0xdfff) isKnown[unit] = 1;", [
+      "{}",
+      "if (unit < 55295 || unit > 0xdfff) isKnown[unit] = 1;",
+      "if (unit < 0xd800 && unit > 0xdfff) isKnown[unit] = 1;",
+      "if (unit < 0xd800 || unit >= 0xdfff) isKnown[unit] = 1;",
+      "if (unit < 0xd800 || unit > 57344) isKnown[unit] = 1;",
+      "if (unit < 0xd800 || unit > 57342) isKnown[unit] = 1;",
+      "if (unit < 0xd800 || unit > 0xdfff) isKnown[unit] = 2;",
+      "if (unit < 0xd800 || unit > 0xdfff) isKnown[unit] = 0;",
+    ]],
+  ] as const).flatMap(([before, all]) =>
+    all.map((after) => ({
+      file: "training/data/dataset.ts",
+      inside: "gatherCharacters.add",
+      ...{ before, after },
+      because:
+        "only a second half of a pair that stands alone is known, and others are added again",
+    }))
+  ),
+  ...([
+    ["training/collective/arrays.ts", "gatherArrays"],
+    ["training/collective/requests.ts", "isAsked"],
+  ] as const).flatMap(([file, inside]) =>
+    ["{}", "if (collective.size === 0) return own;"].map((after) => ({
+      ...{ file, inside, before: "if (collective.size === 1) return own;", after },
+      because: "a process alone hears a copy of what it says",
+    }))
+  ),
+  ...["{}", "if (collective.size === 0) return own;"].map((after) => ({
+    ...{ file: "training/feeds/rollouts.ts", inside: "rolloutFeed.gatherBatches", after },
+    before: "if (collective.size === 1) return own;",
+    because: "a process alone hears a copy of what it says",
+  })),
+  ...["{}", "if (text.length < most) return text;"].map((after) => ({
+    ...{ file: "training/text/graphemes.ts", inside: "shortened", after },
+    before: "if (text.length <= most) return text;",
+    because: "the characters, which take longer to count, are no more",
+  })),
+  ...[
+    "let attempt = 1; attempt < patience",
+    "let attempt = (-1); attempt < patience",
+    "let attempt = 0; attempt <= patience",
+  ].map((attempts) => ({
+    file: "training/data/tasks.ts",
+    inside: attempts.includes("<=") ? "generate.draw" : "generate.draw.attempt",
+    before: "for (let attempt = 0; attempt < patience; attempt++) {",
+    after: `for (${attempts}; attempt++) {`,
+    because: "whether prompts run out shows after about as many draws that are all taken",
+  })),
+  {
+    file: "training/evaluation.ts",
+    inside: "predictionBytes.own",
+    before: "if (sequences.length === 0) return 0;",
+    after: "if (sequences.length === 0) return (-1);",
+    because: "the longest of several is 0 at least",
+  },
+  ...["-2", "-0", "1"].map((place) => ({
+    file: "training/data/table.ts",
+    inside: "pickedRows.read",
+    before:
+      "return readTable(indices.length, { read: (index) => rowAt(table, indices[index] ?? -1) });",
+    after:
+      `return readTable(indices.length, { read: (index) => rowAt(table, indices[index] ?? ${place}) });`,
+    because: "a table reads no index beyond its length",
+  })),
+  ...["3 * bytes.length", "1 * bytes.length", "2 / bytes.length"].map((room) => ({
+    file: "training/data/records.ts",
+    inside: "recordWriter.reserve.larger",
+    before: "const larger = new Uint8Array(Math.max(2 * bytes.length, end + more));",
+    after: `const larger = new Uint8Array(Math.max(${room}, end + more));`,
+    because: "there is room for what comes next, and the buffer grows again for more",
+  })),
+  {
+    file: "training/data/table_store.ts",
+    inside: "growingNumbers.add.larger",
+    before: "const larger = new Float64Array(2 * length);",
+    after: "const larger = new Float64Array(3 * length);",
+    because: "there is room for what comes next, and the list grows again for more",
+  },
   {
     file: "training/settings.ts",
     inside: "areSettings",
@@ -508,6 +624,16 @@ export const tuned: readonly Tuning[] = [
     file: "cli/hub/download.ts",
     inside: "LINE_EVERY",
     because: "it decides how often progress is told, and nothing else",
+  },
+  {
+    file: "training/data/tasks.ts",
+    inside: "patience",
+    because: "about as many draws that are all taken show that prompts run out",
+  },
+  {
+    file: "training/run/trainer.ts",
+    inside: "PROBES",
+    because: "weights that are not finite show in a few predictions, and in more",
   },
   {
     file: "training/data/tasks.ts",
