@@ -113,11 +113,13 @@ async function waitForLock(
   path: string,
   { tellWait, signal }: BlobDownload,
 ): Promise<Disposable> {
-  for (let looks = 0;; looks++) {
+  const free = await takeLock(path);
+  if (free !== undefined) return free;
+  tellWait();
+  for (;;) {
+    await pause(LOOK_EVERY, signal);
     const lock = await takeLock(path);
     if (lock !== undefined) return lock;
-    if (looks === 0) tellWait();
-    await pause(LOOK_EVERY, signal);
   }
 }
 

@@ -98,9 +98,10 @@ export async function filesBelow(folder: string): Promise<readonly string[]> {
 export async function filesMatching(pattern: string): Promise<readonly string[]> {
   const parts = pattern.replaceAll("\\", "/").split("/");
   const first = parts.findIndex(isPattern);
-  const folder = parts.slice(0, first).join("/");
+  const folder = parts.slice(0, first).map((part) => `${part}/`).join("");
   const expression = patternExpression(parts.slice(first).join("/"));
-  const place = first === 0 ? "." : folder === "" ? "/" : folder;
-  const found = (await filesBelow(place)).filter((name) => expression.test(name));
-  return found.map((name) => first === 0 ? name : `${folder}/${name}`);
+  const found = (await filesBelow(folder === "" ? "." : folder)).filter((name) =>
+    expression.test(name)
+  );
+  return found.map((name) => folder + name);
 }

@@ -8,7 +8,7 @@
  * marks    k n numbers in f64      the marks of the rows, k of each
  * summary  JSON
  * footer   64 bytes                what the file is, n, the two lengths in bytes, and the SHA-256 of all
- *                                  between the rows and the footer
+ *                                  between the rows and the footer, and of these numbers
  * ```
  *
  * A file without a whole footer is none: what a killed process has left is never read. A row whose
@@ -87,7 +87,8 @@ export function recordFileWriter(file: Deno.FsFile, records: MemoryRecords): Rec
       footer.set(MAGIC);
       const lengths = Float64Array.of(checks.values().length, end, text.length);
       footer.set(bytesOf(lengths), MAGIC.length);
-      footer.set(digestOf(parts), MAGIC.length + lengths.byteLength);
+      const digest = digestOf([...parts, bytesOf(lengths)]);
+      footer.set(digest, MAGIC.length + lengths.byteLength);
       writeWhole(file, footer);
     },
   };
@@ -211,14 +212,6 @@ function readPart(
   return bytes;
 }
 
-/**
- * Tells whether so many bytes are marks of so many rows: the same number of marks for each. No file
- * is without rows.
- */
-function isMarks(bytes: number, count: number): boolean {
-  return bytes % (8 * count) === 0;
-}
-
 /** The errors that say that there is no file. */
 const absent = [Deno.errors.NotFound, Deno.errors.NotADirectory];
 
@@ -236,21 +229,19 @@ function readIndex(path: string) {
   if (!isFile || size < FOOTER) return undefined;
   const footer = readPart(file, size - FOOTER, size);
   if (footer === undefined || !MAGIC.every((byte, i) => footer[i] === byte)) return undefined;
-  const [count = 0, data = 0, text = 0] = new Float64Array(footer.buffer, MAGIC.length, 3);
+  const numbers = new Float64Array(footer.buffer, MAGIC.length, 3);
+  const [count = 0, data = 0, text = 0] = numbers;
   const [check, offset] = [4 * count, 8 * (count + 1)];
   const marked = size - FOOTER - data - check - offset - text;
   const lengths = [check, offset, marked, text];
-  if (lengths.some((length) => !(length >= 0)) || !(data >= 0) || !isMarks(marked, count)) {
-    return undefined;
-  }
+  if (lengths.some((length) => !(length >= 0)) || !(data >= 0)) return undefined;
   let place = data;
   const parts = lengths.map((length) => readPart(file, place, place += length));
   const [checks, offsets, marks, summary] = parts;
   if (!checks || !offsets || !marks || !summary) return undefined;
-  const digest = footer.subarray(MAGIC.length + 3 * 8);
-  if (!digestOf([checks, offsets, marks, summary]).every((byte, i) => digest[i] === byte)) {
-    return undefined;
-  }
+  const digest = footer.subarray(MAGIC.length + numbers.byteLength);
+  const found = digestOf([checks, offsets, marks, summary, bytesOf(numbers)]);
+  if (!found.every((byte, i) => digest[i] === byte)) return undefined;
   const value: unknown = JSON.parse(new TextDecoder().decode(summary));
   return {
     checks: new Uint32Array(checks.buffer),

@@ -27,7 +27,6 @@ import {
 import { grantedEnvironment, type HubEnvironment } from "../../hub/environment.ts";
 import { digestOf } from "../../files/digest.ts";
 import { FileError, fileError } from "../../files/file_error.ts";
-import { writeError } from "../../files/write.ts";
 import { openRecordFile, type RecordFileWriter, recordFileWriter } from "./record_file.ts";
 
 /** The bytes of rows up to which a table is kept in memory alone: making it again takes seconds. */
@@ -164,9 +163,8 @@ function openTable<Row, Summary>(
 function markUsed(path: string, time: number): void {
   try {
     Deno.utimeSync(path, new Date(time), new Date(time));
-  } catch (error) {
+  } catch {
     // A table of somebody else's is read all the same.
-    if (!(error instanceof Error) || writeError(error, path) === error) throw error;
   }
 }
 
@@ -295,11 +293,11 @@ function isLocked(path: string): boolean {
   return !file.tryLockSync(true);
 }
 
-/** Removes a file, as far as that can be done: another process may have done so. */
+/** Removes a file, as far as that can be done. */
 function removeQuietly(path: string): void {
   try {
     Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Error) || writeError(error, path) === error) throw error;
+  } catch {
+    // Another process may have done so.
   }
 }

@@ -128,6 +128,32 @@ inFolder("a file that was cut or changed anywhere is never read as rows", async 
   }
 });
 
+inFolder("a file whose numbers are others is none, however far they are off", async (folder) => {
+  const list = Array.from({ length: 4 }, (_, number) => ({ number, value: `row ${number}` }));
+  const store = tableCache(folder, { large: -1 });
+  await store.keep("key", form, filling(list));
+  const path = `${folder}/${names(folder)[0]}`;
+  const whole = await Deno.readFile(path);
+  // The number of rows, and the bytes of all rows and of the summary.
+  const numbers = [0, 1, 2].map((i) => whole.length - 64 + 8 + 8 * i);
+  // A mark for each of 4 rows is 32 bytes.
+  const offs = [1, 2, 4, 8, 31, 32, 33, 64, 96, 320, 1e6, 2 ** 53, Infinity, NaN];
+  for (const place of numbers) {
+    for (const off of offs.flatMap((off) => [off, -off])) {
+      const changed = whole.slice();
+      const view = new DataView(changed.buffer);
+      view.setFloat64(place, view.getFloat64(place, true) + off, true);
+      await Deno.writeFile(path, changed);
+      let isFilled = false;
+      const { rows } = await store.keep("key", form, (add) => {
+        isFilled = true;
+        return filling(list)(add);
+      });
+      assertEquals([[...rows], isFilled], [list, true], `${place} ${off}`);
+    }
+  }
+});
+
 inFolder("a file with another summary is not taken for the table", async (folder) => {
   const store = tableCache(folder, { large: -1 });
   await store.keep(
