@@ -178,7 +178,7 @@ function documentOf(
       "",
       markdownTable(claimCells(claims)),
       "",
-      claimNote(plan.claims?.length ?? 0),
+      claimNote(plan),
       "",
     ],
     studyMarkdown(plan, results),
@@ -310,7 +310,7 @@ async function conduct(
   const claims = judgedClaims(plan, results);
   if (claims.length > 0) {
     print(`${fitTable(claimCells(claims)).join("\n")}\n`);
-    say(claimNote(plan.claims?.length ?? 0));
+    say(claimNote(plan));
   }
   for (const remark of studyRemarks(plan, results)) say(remark);
   await writeSealed(files.document, documentOf(command, commit, plan, results, compact), INSTEAD);

@@ -97,10 +97,11 @@ export function claimCells(claims: readonly JudgedClaim[]): readonly (readonly s
 /**
  * What the table of the claims says of its numbers.
  *
- * @param count The number of the plan's claims.
+ * @param plan The plan, with its claims.
  * @returns The sentence.
  */
-export function claimNote(count: number): string {
+export function claimNote({ claims = [] }: Pick<StudyPlan, "claims">): string {
+  const { length: count } = claims;
   const level = Number((100 * bonferroniLevel(count)).toPrecision(5));
   return `Differences are paired by seed. Each interval is Student's of ${level} % (Bonferroni over ` +
     `${count} claims), so all of them hold together in 19 of 20 studies. p-values are of two-sided ` +

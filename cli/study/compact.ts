@@ -53,8 +53,8 @@ const places: ReadonlySet<string> = new Set(
  */
 export function settingsDigest({ stages }: Pick<Trial, "stages">): string {
   const own = stages.map((settings) =>
-    Object.entries(settings).filter(([name]) => !places.has(name))
-      .toSorted(([a], [b]) => a < b ? -1 : 1)
+    Object.keys(settings).filter((name) => !places.has(name)).toSorted()
+      .map((name) => [name, settings[name]])
   );
   return digestOf(JSON.stringify(own)).slice(0, DIGITS);
 }
@@ -119,10 +119,8 @@ async function readTrials({ path, study, plan }: CompactStudy): Promise<readonly
 
 /** The text of the file: a line for each trial, in the order of their names. */
 function textOf({ study, plan }: CompactStudy, trials: readonly CompactTrial[]): string {
-  const lines = trials.toSorted((a, b) => {
-    const [first, second] = [nameOf(a), nameOf(b)];
-    return first === second ? 0 : first < second ? -1 : 1;
-  }).map((trial) => JSON.stringify(trial));
+  const written = new Map(trials.map((trial) => [nameOf(trial), JSON.stringify(trial)]));
+  const lines = [...written.keys()].toSorted().map((name) => written.get(name));
   const head = `{"study":${JSON.stringify(study)},"plan":${JSON.stringify(plan)},"trials":[`;
   return `${head}\n${lines.join(",\n")}\n]}\n`;
 }

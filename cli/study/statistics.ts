@@ -215,7 +215,7 @@ function normalProbability(x: number): number {
   return 0.5 + total * Math.exp(-(x ** 2) / 2) / Math.sqrt(2 * Math.PI);
 }
 
-/** The intervals of Simpson's rule below, enough for 1e-9 from 1 degree of freedom on. */
+/** The intervals of Simpson's rule below, enough for 1e-8 from 1 degree of freedom on. */
 const INTERVALS = 2000;
 
 /**

@@ -331,7 +331,7 @@ function claimSection({ plan, results }: StudyRecord): readonly PageSection[] {
   return [{
     title: "What was claimed beforehand",
     body: html`${table({ header, rows })}
-      <p>${claimNote(plan.claims?.length ?? 0)}</p>
+      <p>${claimNote(plan)}</p>
       ${terms(meanings)}
       <p class="quiet">The digest of the plan is <code>${planDigest(plan)}</code>.</p>`,
   }];

@@ -5,11 +5,11 @@
  * @module
  */
 
-import process from "node:process";
 import { type Device, wasm } from "@unitune/core";
 import { openDevice } from "../run/devices.ts";
+import { trialClock } from "./clock.ts";
 import { carryOutTrial, readTrialResult } from "./trial.ts";
-import { failedReply, type Order, type Reply, type TrialTime } from "./workers.ts";
+import { failedReply, type Order, type Reply } from "./workers.ts";
 
 /** An order to carry out a trial. */
 type TrainOrder = Order & { readonly kind: "train" };
@@ -22,18 +22,6 @@ interface WorkerScope {
 
 function isWorkerScope(scope: object): scope is WorkerScope {
   return "postMessage" in scope;
-}
-
-/** Measures the time from now on, of the processor too where only this thread computes. */
-function clock({ device, threads }: TrainOrder): () => TrialTime {
-  const [began, used] = [performance.now(), process.threadCpuUsage()];
-  return () => {
-    const { user, system } = process.threadCpuUsage(used);
-    return {
-      seconds: (performance.now() - began) / 1000,
-      ...device === "wasm" && threads === 1 && { processorSeconds: (user + system) / 1e6 },
-    };
-  };
 }
 
 /** Obeys orders until the worker is terminated. */
@@ -49,7 +37,7 @@ function serve(scope: WorkerScope): void {
   const obey = async (order: TrainOrder): Promise<Reply> => {
     try {
       const device = await deviceFor(order);
-      const time = clock(order);
+      const time = trialClock(order);
       const isComplete = await carryOutTrial({ ...order, device, signal: stopping.signal });
       if (!isComplete) return { kind: "stopped" };
       // Read where it was written: another machine may not see the file yet.

@@ -206,17 +206,13 @@ export function createProbe(model: LanguageModel, tokenizer: Tokenizer, device: 
     async projections(params, questions, { demonstrations = {}, rollouts = {} }, seed) {
       const asked = worldQuestions(questions);
       if (asked.length === 0) return {};
-      const prompts = asked.flatMap(({ ids }) => Array.from({ length: GROUP }, () => ids));
+      const each = asked.flatMap((question) => Array.from({ length: GROUP }, () => question));
+      const prompts = each.map(({ ids }) => ids);
       const own = await answer(params, prompts, asked, { temperature: 1, seed });
-      const judged = own.map(({ texts }, i) => {
-        const question = asked[Math.floor(i / GROUP)];
-        return question === undefined
-          ? { solved: 0, steps: 0 }
-          : rewardsOf(question, texts.join(""));
-      });
-      const sequences = own.map(({ ids }, i) => {
-        const all = [...prompts[i] ?? [], ...ids];
-        return { ids: all, mask: all.map((_, t) => t >= (prompts[i]?.length ?? 0)) };
+      const judged = each.map((question, i) => rewardsOf(question, (own[i]?.texts ?? []).join("")));
+      const sequences = each.map(({ ids: prompt }, i) => {
+        const ids = [...prompt, ...own[i]?.ids ?? []];
+        return { ids, mask: ids.map((_, t) => t >= prompt.length) };
       });
       const batchOf = (rows: typeof sequences) =>
         toBatch(rows, { length: paddedLength(rows, context), padding: pad, vocabulary });

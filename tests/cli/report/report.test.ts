@@ -189,6 +189,17 @@ Deno.test("a study without questions or answers has no sections of them", () => 
   }
 });
 
+Deno.test("a study's claims are judged on its page, corrected for all that were made", () => {
+  const claims = ["ift", "dpo", "none"].map((arm) => ({
+    ...{ arm, against: "sft", measure: "exact_match", meaning: `${arm} helps` },
+  }));
+  const page = studyRecordPage({ ...study, plan: { ...study.plan, claims } });
+  for (const part of ["ift &gt; sft", "dpo &gt; sft", "dpo helps.", "Bonferroni over 3 claims"]) {
+    assertStringIncludes(page, part);
+  }
+  assert(!page.includes("none &gt; sft"));
+});
+
 /** Writes the record of a run to its folder. */
 async function writeRun(folder: string, { config, metrics, samples }: RunRecord): Promise<void> {
   const paths = runPaths(folder);

@@ -105,6 +105,9 @@ Deno.test("claims are on arms with all seeds, of which there are fifteen", () =>
   assertEquals([whole.seeds, whole.firstSeed ?? 0], [15, 0]);
   // The quick form has seeds that chose nothing, and claims only on its own arms.
   assertGreater(quick.firstSeed ?? 0, whole.seeds);
+  assertEquals([quick.base, quick.shared], [whole.base, whole.shared]);
+  const { seeds, selectionSeeds, samples, probed, projected } = quick;
+  assertEquals([seeds, selectionSeeds, samples, probed, projected], [4, 1, 4, 50, 16]);
   const own = quick.arms.map(({ name }) => name);
   const claims = quick.claims ?? [];
   assertGreater(claims.length, 0);
