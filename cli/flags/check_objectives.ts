@@ -12,13 +12,14 @@ import { camelCase, kebabCase } from "./flags.ts";
 import { runFlags } from "./run_flags.ts";
 import { listed } from "./words.ts";
 
-const settings: SettingTable = settingTable;
+const table: SettingTable = settingTable;
+const settings = new Map(Object.entries(table));
 
 /** The flags of a command that are no settings. */
 const ownFlags: readonly string[] = [...Object.keys(runFlags), "objective", "help"];
 
 /** The settings that may also be options of an objective. */
-const both = Object.keys(settings).filter((name) => settings[name]?.isOption === true);
+const both = [...settings].flatMap(([name, { isOption }]) => isOption === true ? [name] : []);
 
 const KEBAB_CASE = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const CAMEL_CASE = /^[a-z][a-zA-Z0-9]*$/;
@@ -75,7 +76,7 @@ export function checkObjectives(registry: ObjectiveRegistry): void {
       if (ownFlags.includes(option)) {
         throw refuse(`${what} has the name of train's own --${kebabCase(option)}: choose another`);
       }
-      const setting = Object.hasOwn(settings, option) ? settings[option] : undefined;
+      const setting = settings.get(option);
       if (setting !== undefined && !both.includes(option)) {
         throw refuse(
           `${what} has the name of a setting of every training: choose another (only ` +

@@ -55,11 +55,12 @@ interface Staged {
 /** The arguments of a command line, in order, where those of a setting that is not shared are one. */
 function partsOf(argv: readonly string[], table: FlagTable): readonly (string | Staged)[] {
   const parts: (string | Staged)[] = [];
+  const flags = new Map(Object.entries(table));
   for (let i = 0; i < argv.length; i++) {
     const argument = argv[i] ?? "";
     const [, name = "", , inline] = /^--([^=]+)(=(.*))?$/s.exec(argument) ?? [];
     const key = camelCase(name);
-    const flag = Object.hasOwn(table, key) ? table[key] : undefined;
+    const flag = flags.get(key);
     const isStaged = flag !== undefined && flag.kind !== "boolean" && !isShared(key);
     const value = isStaged ? inline ?? argv[i + 1] : undefined;
     if (value === undefined) {

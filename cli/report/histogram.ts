@@ -4,11 +4,14 @@
  * @module
  */
 
+import { longest } from "@unitune/training";
+
 /** The widths of bars: 1, 2 or 5 times a power of ten. */
 function niceWidth(range: number, most: number): number {
-  const power = 10 ** Math.floor(Math.log10(Math.max(1, range / most)));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((width) => width * most >= range) ??
-    10 * power;
+  for (let power = 1;; power *= 10) {
+    const width = [1, 2, 5].map((factor) => factor * power).find((width) => width * most >= range);
+    if (width !== undefined) return width;
+  }
 }
 
 /** The most bars, and the characters of the longest. */
@@ -33,28 +36,28 @@ const [MOST_BARS, LONGEST] = [12, 40];
  * ```
  */
 export function histogramLines(numbers: readonly number[]): readonly string[] {
-  const largest = numbers.reduce((most, number) => Math.max(most, number), 0);
+  const largest = longest(numbers, (number) => number);
   const width = niceWidth(largest + 1, MOST_BARS);
   const counts = new Map<number, number>();
   for (const number of numbers) {
     const bar = Math.floor(number / width);
     counts.set(bar, (counts.get(bar) ?? 0) + 1);
   }
-  const most = counts.values().reduce((most, count) => Math.max(most, count), 0);
+  const most = longest(counts.values(), (count) => count);
   const bars = [...counts].toSorted(([a], [b]) => a - b).map(([bar, count]) => ({
-    range: width === 1 ? `${bar}` : `${bar * width}-${(bar + 1) * width - 1}`,
+    range: width === 1
+      ? [`${bar}`] as const
+      : [`${bar * width}`, `${(bar + 1) * width - 1}`] as const,
     count: count.toLocaleString("en-US"),
     bar: "█".repeat(Math.max(1, Math.round(LONGEST * count / most))),
   }));
-  const longest = (texts: readonly string[]) =>
-    texts.reduce((length, text) => Math.max(length, text.length), 0);
-  const start = longest(bars.map(({ range }) => range.split("-", 1).join("")));
-  const lines = bars.map(({ range, ...own }) => {
-    const [from = ""] = range.split("-", 1);
-    return { ...own, range: " ".repeat(start - from.length) + range };
-  });
-  const widest = longest(lines.map(({ range }) => range));
-  const digits = longest(lines.map(({ count }) => count));
+  const start = longest(bars, ({ range: [from] }) => from.length);
+  const lines = bars.map(({ range: [from, ...to], ...own }) => ({
+    ...own,
+    range: [from.padStart(start), ...to].join("-"),
+  }));
+  const widest = longest(lines, ({ range }) => range.length);
+  const digits = longest(lines, ({ count }) => count.length);
   return lines.map(({ range, count, bar }) =>
     `${range.padEnd(widest)}  ${count.padStart(digits)}  ${bar}`
   );

@@ -96,17 +96,17 @@ export function sideBySide(
   columns: number = WIDTH,
 ): string[] {
   const width = Math.floor((columns - BETWEEN.length) / 2);
-  const [own, other] = [left, right].map(([heading, text]) => [
+  const linesOf = ([heading, text]: typeof left) => [
     heading,
     "-".repeat(width),
     ...text.split("\n").flatMap((line) => wrapWords(line, width)).flatMap((line) =>
       cut(line, width)
     ),
-  ]);
-  const lines = Math.max(own?.length ?? 0, other?.length ?? 0);
+  ];
+  const [own, other] = [linesOf(left), linesOf(right)];
   return Array.from(
-    { length: lines },
-    (_, i) => `${(own?.[i] ?? "").padEnd(width)}${BETWEEN}${other?.[i] ?? ""}`.trimEnd(),
+    { length: Math.max(own.length, other.length) },
+    (_, i) => `${(own[i] ?? "").padEnd(width)}${BETWEEN}${other[i] ?? ""}`.trimEnd(),
   );
 }
 

@@ -1,8 +1,17 @@
 /** `doctor`: what a machine has. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { diagnosis } from "../../../cli/doctor/diagnosis.ts";
 import { folderBytes, type MachineFacts, programIn } from "../../../cli/doctor/machine.ts";
-import { assertRefused, doctor, ended, inFolder, permissionsOf, start } from "../command.ts";
+import { doctorCommand } from "../../../cli/commands/doctor.ts";
+import {
+  assertRefused,
+  doctor,
+  ended,
+  helpOf,
+  inFolder,
+  permissionsOf,
+  start,
+} from "../command.ts";
 import { symbolicLink } from "../../symbolic_link.ts";
 
 const GIB = 2 ** 30;
@@ -106,5 +115,6 @@ Deno.test("doctor prints a table, asks for little, and takes no flags", async ()
   assertMatch(stdout, /^Deno {8}\d+\.\d+\.\d+ on /);
   assertMatch(stdout, /^memory {6}[\d.]+ [GM]iB/m);
   assertRefused(await doctor("--fast"), 2, "--fast");
+  assertStringIncludes(await helpOf(doctorCommand), "\n  deno task doctor\n");
   assertEquals(permissionsOf("doctor").filter((name) => /^(?:run|write|net|ffi)/.test(name)), []);
 });

@@ -105,7 +105,7 @@ Deno.test("objectives --json holds every description", async () => {
 Deno.test("objectives dpo: one in depth, with the value that it computes", async () => {
   const { out } = await run("dpo");
   assertStringIncludes(out, "0.693147 (by the formula 0.693147)");
-  assertStringIncludes(out, "rewards/margins");
+  assertStringIncludes(out, `\n  rewards/margins${" ".repeat(13)}0.000000\n`);
   const { out: json } = await run("DPO", "--json");
   const { name, computed }: { name: string; computed: Record<string, number> } = JSON.parse(json);
   assertEquals(name, "dpo");
@@ -116,6 +116,7 @@ Deno.test("what objectives computes before the first step stays as it is", async
   // Values that this version printed, for every kind of data; f32 has seven digits.
   const known = {
     ...{ sft: 1.3933970, orpo: 1.4520049, ppo: 0.0216849, reinforce: 0.8065533 },
+    tpo: 2.1441932,
     ...{ luffy: -0.0020164, uft: -0.3529166, chord: 0.0231400 },
   };
   for (const [name, value] of Object.entries(known)) {

@@ -83,6 +83,20 @@ Deno.test("a plan is text: kinds that matter, both ways, and what the time is of
     "wasm just now. All rows count as the longest; evaluations, and answers that the model gives, " +
     "do not count",
   ]);
+  // A thousandth of all matters, and no less.
+  const told = (batch: number) => {
+    const memory = {
+      ...plans.kept.memory,
+      weights: 999,
+      optimizer: 0,
+      gradients: 0,
+      activations: 0,
+    };
+    const plan = { ...plans.kept, memory: { ...memory, batch } };
+    return planLines({ ...plans, kept: plan, again: plan }, on)
+      .some((line) => line.startsWith("  rows "));
+  };
+  assertEquals([1, 0.9995].map(told), [true, false]);
   const unknown = planLines(plans, { limit: Infinity, device: "webgpu" });
   assertEquals(unknown.at(4), "  in all                      7 GiB");
   assertEquals(unknown.at(5)?.slice(0, 34), "the memory of webgpu is unknown; g");

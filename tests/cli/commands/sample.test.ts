@@ -84,7 +84,10 @@ inFolder("a model answers until any of its stop tokens", async (folder) => {
   assertEquals([ended.ids.length, ended.stop], [place, free.ids[place]]);
   const again = await sample(...asked);
   assertEquals(again.stdout, `${printableLines(ended.text)}\n`);
-  assertStringIncludes(again.stderr, "greedy: always the most likely token (by generation_config");
+  assertEquals(
+    again.stderr,
+    "greedy: always the most likely token (by generation_config.json)\n",
+  );
 });
 
 inFolder("generation_config.json has the defaults, and flags come before it", async (folder) => {
@@ -134,6 +137,52 @@ inFolder("a conversation is kept, and /new begins another one", async (folder) =
   assertStringIncludes(stderr, "A new conversation.");
   assertStringIncludes(stderr, "There is no command /old: /new begins");
 });
+
+/** A conversation on a terminal, whose lines come as from a keyboard. */
+async function chatOnTerminal(lines: readonly string[], ...args: readonly string[]) {
+  const { stdin } = Deno;
+  const bytes = lines.map((line) => new TextEncoder().encode(`${line}\n`));
+  const streams = { isTerminal: () => true, readable: ReadableStream.from(bytes) };
+  for (const [name, value] of Object.entries(streams)) {
+    Object.defineProperty(stdin, name, { value, configurable: true });
+  }
+  try {
+    return await sample("--chat", ...args);
+  } finally {
+    // Those of the prototype are seen again.
+    for (const name of Object.keys(streams)) Reflect.deleteProperty(stdin, name);
+  }
+}
+
+inFolder(
+  "on a terminal, a person is asked for each line, and told the commands",
+  async (folder) => {
+    const model = await writeTinyModel(`${folder}/model`, { scale: 5 });
+    const { tokenizer } = await load(model);
+    const first = encodePrompt(tokenizer, [user("hi")]);
+    const free = await answerTo(await load(model), first, 9);
+    const place = free.ids.findIndex((id, i) => i > 1 && free.ids.indexOf(id) === i);
+    await settle(model, { eos_token_id: [262, free.ids[place]], do_sample: false });
+    const loaded = await load(model);
+    const lines = ["hi", "hello", "x", "abc"];
+    const told = ["--model", model, "--max-new-tokens", "9", ...onWasm];
+    const answers = await Promise.all(lines.map(async (line) => {
+      const { text, stop } = await answerTo(loaded, encodePrompt(tokenizer, [user(line)]), 9);
+      // An empty line is between answers, unless something is told in its place.
+      return { text: printableLines(text), isCut: stop === undefined };
+    }));
+    // Some end by themselves, and some are cut off.
+    assertEquals(new Set(answers.map(({ isCut }) => isCut)).size, 2);
+    const { code, stdout, stderr } = await chatOnTerminal(
+      lines.flatMap((line) => ["/new", line]),
+      ...told,
+    );
+    const shown = answers.map(({ text, isCut }) => `> > ${text}${isCut ? "\n" : "\n\n"}`).join("");
+    assertEquals([code, stdout], [0, `${shown}> \n`], stderr);
+    assertStringIncludes(stderr, "A conversation with ");
+    assertStringIncludes(stderr, "/new begins a new conversation, /quit ends, as Ctrl-D does");
+  },
+);
 
 inFolder("a conversation that fills the context says so, and goes on anew", async (folder) => {
   const model = await writeTinyModel(`${folder}/model`, { scale: 5 });

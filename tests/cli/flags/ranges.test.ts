@@ -2,22 +2,27 @@
 import { assertEquals } from "@std/assert";
 import { compareCommand } from "../../../cli/commands/compare.ts";
 import { downloadCommand } from "../../../cli/commands/download.ts";
+import { exposureCommand } from "../../../cli/commands/exposure.ts";
 import { mergeCommand } from "../../../cli/commands/merge.ts";
 import { reportCommand } from "../../../cli/commands/report.ts";
 import { sampleCommand } from "../../../cli/commands/sample.ts";
-import { settingFlags } from "@unitune/cli";
+import { runFlags } from "../../../cli/flags/run_flags.ts";
+import { helpText, settingFlags } from "@unitune/cli";
 import { helpOf } from "../command.ts";
 
 /** What stands in parentheses at the end of each flag's help, for those that have it. */
-async function rangesOf(command: (argv: readonly string[]) => Promise<number>) {
+function rangesIn(help: string): Readonly<Record<string, string>> {
   const ranges: Record<string, string> = {};
-  for (const entry of (await helpOf(command)).split(/\n(?= {2}--)/).slice(1)) {
+  for (const entry of help.split(/\n(?= {2}--)/).slice(1)) {
     const [, name = ""] = /^ {2}--([a-z-]+)/.exec(entry) ?? [];
     const [, range] = /\(([^()]*)\)$/.exec(entry.split("\n\n")[0]?.trimEnd() ?? "") ?? [];
     if (range !== undefined) ranges[name] = range.replaceAll(/\s+/g, " ");
   }
   return ranges;
 }
+
+const rangesOf = async (command: (argv: readonly string[]) => Promise<number>) =>
+  rangesIn(await helpOf(command));
 
 Deno.test("flags have their ranges and defaults", async () => {
   assertEquals(await rangesOf(compareCommand), {
@@ -44,6 +49,20 @@ Deno.test("flags have their ranges and defaults", async () => {
     "out": "default report.html in the folder",
     "port": "with --watch; 0 to 65535; default 8001",
     "prompt": "default a question of the test",
+  });
+  assertEquals(await rangesOf(exposureCommand), {
+    "questions": "2 to 256; default 200",
+    "seed": "at least 0; default 1",
+    "device": "default auto",
+  });
+  assertEquals(rangesIn(helpText(runFlags, "")), {
+    "out": "default a new one under runs/",
+    "from-step": "at least 0",
+    "reward-allow": "default nothing",
+    "reward-timeout": "above 0 to 86400; default 60",
+    "code-timeout": "above 0 to 86400; default 5",
+    "reward-memory": "at least 16; default 512",
+    "config-format": "default unitune",
   });
   assertEquals(await rangesOf(sampleCommand), {
     "max-new-tokens": "at least 1",

@@ -328,3 +328,13 @@ Deno.test("ticks of tiny and of large values are short, and those between are pl
   assertEquals(labels([-1, 1]).at(0), "\u22121");
   assertEquals(labels([0, 1500]).at(-1), "1,400");
 });
+
+Deno.test("rows begin right behind the longest of their names", () => {
+  const beginOf = (...names: readonly string[]) => {
+    const rows = names.map((name, i) => ({ name, value: i + 1 }));
+    return ticksOf(intervals([{ name: "a", rows }], axes), "x").at(0)?.x ?? NaN;
+  };
+  const widths = ["a", "abc"].map((name) => beginOf(name) - beginOf(""));
+  // The only value stands in the middle between where rows begin and the other edge.
+  assertEquals(widths.map((width) => Number(width.toFixed(1))), [7.2 / 2, 21.6 / 2]);
+});

@@ -14,9 +14,10 @@ import {
   readCheckpoint,
 } from "@unitune/models";
 import { createRun } from "@unitune/cli";
+import { UserError } from "@unitune/training";
 import { modelFolder } from "../../../cli/run/located.ts";
 import { readRunConfig } from "../../../cli/run/run_config.ts";
-import { checkpointFiles, readBase } from "../../../cli/run/trained.ts";
+import { checkpointFiles, readBase, readTeacher } from "../../../cli/run/trained.ts";
 import { flipBit, reseal } from "../checkpoints.ts";
 import { filesIn, inFolder, tiny, trained } from "../command.ts";
 
@@ -55,6 +56,13 @@ inFolder(
       ...[checkpoint, checkpoint, none],
     ]);
     const whole = await readBase(run);
+    // Rows are a token longer than what is seen of them.
+    assertEquals((await readTeacher(run, whole, 25)).model.config.context, 24);
+    await assertRejects(
+      () => readTeacher(run, whole, 26),
+      UserError,
+      `the teacher of ${run} sees 24 tokens, and rows have 25: take a smaller --context`,
+    );
     const { settings, ...saved } = await readCheckpoint(
       filesSource(new Map(Object.entries(await filesIn(checkpoint)))),
     );

@@ -69,6 +69,15 @@ Deno.test("a process leaves MPI together with the others, or ends them", async (
   assertEquals(await leaving(1, () => Promise.reject(shared)), [2, "", "finish"]);
   assertEquals(await leaving(0, ill), [1, "error: it went wrong\n", "abort 1"]);
   assertEquals(await leaving(1, ill), [1, "process 1: error: it went wrong\n", "abort 1"]);
+  // The first says at once what went wrong, before any timer; another lets it speak first.
+  const waits = async (rank: number) => {
+    let isLater = false;
+    const timer = setTimeout(() => isLater = true, 0);
+    await leaving(rank, ill);
+    clearTimeout(timer);
+    return isLater;
+  };
+  assertEquals([await waits(0), await waits(1)], [false, true]);
 });
 
 Deno.test("the launcher's own MPI is looked for first", () => {
