@@ -17,13 +17,7 @@ import {
   UsageError,
 } from "@unitune/cli";
 import { timetableOf, type TrainSettings, UserError, writtenSettings } from "@unitune/training";
-import {
-  assertSameFiles,
-  inFolder,
-  readRows,
-  sample,
-  trained,
-} from "../command.ts";
+import { assertSameFiles, inFolder, readRows, sample, trained } from "../command.ts";
 
 /** The settings of each stage of a command line. */
 function stagesOf(line: string): readonly TrainSettings[] {
