@@ -19,6 +19,7 @@ import { readPrompt } from "../data/prompts.ts";
 import { readBase } from "../run/trained.ts";
 import { BASE, BASELINE } from "./arms.ts";
 import { meanOf } from "./statistics.ts";
+import { dataOf } from "./trials.ts";
 import type { StudyPlan } from "./plan.ts";
 import { chosenResults, measuresBySeed, type StudyResults } from "./results.ts";
 
@@ -101,7 +102,7 @@ async function testQuestion(
   seed: number,
   base: BaseModel,
 ): Promise<Asked | undefined> {
-  const settings = trainSettings({ ...plan.base, dataSeed: seed });
+  const settings = trainSettings({ ...plan.base, ...dataOf(plan, seed) });
   const { test: [test] } = await prepare(settings, base);
   const question = test?.questions.find(({ gold }) => gold.length > 2) ?? test?.questions[0];
   if (question === undefined) return undefined;

@@ -53,6 +53,18 @@ function extentsOf(
 }
 
 /**
+ * The settings that decide on the data of a seed.
+ *
+ * @param plan The plan.
+ * @param seed The seed.
+ * @returns Its own rows, of its task where seeds have tasks in turn.
+ */
+export function dataOf({ tasks }: Pick<StudyPlan, "tasks">, seed: number): GivenSettings {
+  const own = tasks?.[seed % tasks.length];
+  return { dataSeed: seed, ...own !== undefined && { tasks: own } };
+}
+
+/**
  * The trials of a study in a folder.
  *
  * @param plan The plan.
@@ -61,14 +73,9 @@ function extentsOf(
  */
 export function trialsOf(plan: StudyPlan, folder: string): StudyTrials {
   const written = (given: GivenSettings) => writtenSettings(trainSettings({ ...quiet, ...given }));
-  /** The data of a seed. */
-  const dataOf = (seed: number): GivenSettings => {
-    const tasks = plan.tasks?.[seed % plan.tasks.length];
-    return { dataSeed: seed, ...tasks !== undefined && { tasks } };
-  };
   const base = (seed: number): Trial => ({
     ...{ arm: BASE, point: "", seed },
-    stages: [written({ ...plan.base, ...dataOf(seed), seed })],
+    stages: [written({ ...plan.base, ...dataOf(plan, seed), seed })],
   });
   const placeOf = (trial: Pick<Trial, "arm" | "point" | "seed">) =>
     `${folder}/${placesOf(trial).run}`;
@@ -86,7 +93,14 @@ export function trialsOf(plan: StudyPlan, folder: string): StudyTrials {
     const shared = isNew ? plan.base : plan.shared;
     const start = isNew ? {} : { from: placeOf({ arm: BASE, point: "", seed }) };
     const stage = (own: GivenSettings) =>
-      written({ ...shared, ...own, ...lent, ...start, ...dataOf(seed), seed: ARM_SEED + seed });
+      written({
+        ...shared,
+        ...own,
+        ...lent,
+        ...start,
+        ...dataOf(plan, seed),
+        seed: ARM_SEED + seed,
+      });
     const { extents, last } = extentsOf(shared, before);
     return {
       ...{ arm: name, point: point.name, seed },

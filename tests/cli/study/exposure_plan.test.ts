@@ -1,5 +1,11 @@
 /** The plan of the study of exposure: what all arms share, what is written down, what it claims. */
-import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { wasm } from "@unitune/core";
 import {
   type GivenSettings,
@@ -8,6 +14,7 @@ import {
   trainSettings,
 } from "@unitune/training";
 import { gridOf } from "../../../cli/study/arms.ts";
+import { readBeliefs } from "../../../cli/study/beliefs.ts";
 import { settingsDigest } from "../../../cli/study/compact.ts";
 import { comparedOnGold } from "../../../cli/study/exposure/compared.ts";
 import { planDigest } from "../../../cli/study/plan.ts";
@@ -146,6 +153,14 @@ inFolder("a trial is measured by its exposure where the plan says so", async (fo
     assert(name in checkpoint, name);
   }
   for (const name of Object.keys(comparedOnGold)) assert(`step_cosine/${name}` in checkpoint, name);
+  // The page asks the models of a seed a question of that seed's task.
+  const result = await readTrialResult(folder, { arm: "base", point: "", seed: 0 });
+  using device = wasm();
+  const { prompt = "" } = await readBeliefs({
+    ...{ folder, device, plan: { ...whole, tasks: ["order"] } },
+    results: { chosen: {}, results: result === undefined ? [] : [result] },
+  }) ?? {};
+  assertMatch(prompt, /^order \d/);
   // An arm without a teacher has no gradients of its own; one with a teacher has them where it starts.
   const run = `${folder}/runs/base/seed-0`;
   const taught = await measuresOf("taught", {

@@ -1,0 +1,23 @@
+/** The second study: its document has what the command prints from the committed results. */
+import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { compare, inFolder } from "../command.ts";
+
+/** A Markdown text without what its formatter changes. */
+const plain = (text: string) => text.replaceAll(/-+:?/g, "-").replaceAll(/\s+/g, " ").trim();
+
+inFolder("docs/study_two.md has the tables of docs/study_two.json", async (folder) => {
+  const study = `${folder}/study`;
+  // All trials are in the file, so nothing is trained.
+  const given = ["--results", "docs/study_two.json", "--out", study];
+  const { code } = await compare("--study", "exposure", ...given);
+  assertEquals(code, 0);
+  const printed = (await Deno.readTextFile(`${study}/study.md`)).split("\n\n");
+  const tables = printed.filter((part) => part.startsWith("|"));
+  assertGreater(tables.length, 4);
+  const document = plain(await Deno.readTextFile("docs/study_two.md"));
+  for (const table of tables) assertStringIncludes(document, plain(table));
+  const { trials, plan } = JSON.parse(await Deno.readTextFile("docs/study_two.json"));
+  assertStringIncludes(document, plan);
+  // Of every trial it is known by what code, from what settings, and to what weights.
+  for (const { commit, settings, weights } of trials) assert(commit && settings && weights);
+});
