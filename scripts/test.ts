@@ -13,6 +13,9 @@ const SUMMARY = /^(?:ok|FAILED) \| (?<passed>\d+) passed.*? \| (?<failed>\d+) fa
 
 const ONE_BY_ONE = "--one-by-one";
 
+/** One more file at a time than processors: some tests wait for a browser or another process. */
+const JOBS = String(navigator.hardwareConcurrency + 1);
+
 const options = Deno.args.filter((arg) => arg.startsWith("-") && arg !== ONE_BY_ONE);
 const paths = Deno.args.filter((arg) => !arg.startsWith("-"));
 
@@ -32,6 +35,7 @@ const child = new Deno.Command(Deno.execPath(), {
     // the folder by its name, Deno would run only what is a member of the workspace in it.
     ...(paths.length > 0 ? ["--doc", ...paths] : ["tests/**/*.test.ts"]),
   ],
+  env: { DENO_JOBS: JOBS },
   stdout: "piped",
 }).spawn();
 
