@@ -172,6 +172,11 @@ export async function exposureCommand(argv: readonly string[]): Promise<number> 
   const { values } = parseFlags(flags, argv);
   const { run } = values;
   if (run === undefined) throw new UsageError("--run DIR is needed: the run that is measured");
+  if (values.gradients && values.teacher !== undefined) {
+    throw new UsageError(
+      "--gradients are compared by the worlds of a run's tasks: leave out --teacher, or --gradients",
+    );
+  }
   const base = await readBase(run);
   using device = await openDevice(values.device);
   const { measures, count } = values.teacher === undefined

@@ -4,20 +4,9 @@
  * @module
  */
 
-import {
-  cast,
-  compile,
-  type Device,
-  exp,
-  logSoftmax,
-  mul,
-  slice,
-  sub,
-  sum,
-  type Tensor,
-} from "@unitune/core";
+import { compile, type Device } from "@unitune/core";
 import type { LanguageModel, Tokenizer } from "@unitune/models";
-import { maskedSum, modelOf } from "@unitune/objectives";
+import { modelOf } from "@unitune/objectives";
 import {
   answerLimit,
   createEvaluator,
@@ -30,6 +19,7 @@ import {
   tasks,
   toBatch,
 } from "@unitune/training";
+import { type AnswerBatch, answerDivergence, answerRow } from "./divergence.ts";
 
 /** Measures by name; docs/metrics.md defines them. */
 export type Measures = Readonly<Record<string, number>>;
@@ -94,26 +84,11 @@ export function createExaminer(
   const { pad } = tokenizer;
 
   /** Exact sums over the answer tokens of a batch: KL(pi || start) and the entropy of pi. */
-  const distances = compile((
-    params: unknown,
-    start: unknown,
-    { ids, mask }: { readonly ids: Tensor; readonly mask: Tensor },
-  ) => {
-    const read = slice(ids, 1, 0, -1);
-    const counted = cast(slice(mask, 1, 1), "f32");
-    const predicted = (of: unknown) => {
-      const policy = modelOf(model, of);
-      return policy.predict(policy.embed(read));
-    };
-    const own = predicted(params);
-    const [logP, logQ] = [logSoftmax(own.logits()), logSoftmax(predicted(start).logits())];
-    const kl = sum(mul(exp(logP), sub(logP, logQ)), { axes: [-1] });
-    return {
-      kl: maskedSum(kl, counted),
-      entropy: maskedSum(own.entropy(), counted),
-      tokens: sum(counted),
-    };
-  }, { device });
+  const distances = compile(
+    (params: unknown, start: unknown, batch: AnswerBatch) =>
+      answerDivergence(modelOf(model, params), modelOf(model, start), batch),
+    { device },
+  );
 
   const chunksOf = <T>(rows: readonly T[]) =>
     Array.from(
@@ -146,10 +121,7 @@ export function createExaminer(
     );
     const right = asked.map(({ isRight }, i) => isRightText(given[i], (text) => isRight?.(text)));
     const groups = questions.map((_, i) => right.slice(i * samples, (i + 1) * samples));
-    const rows = asked.map(({ ids: prompt }, i) => {
-      const ids = [...prompt, ...given[i]?.ids ?? []];
-      return { ids, mask: ids.map((_, t) => t >= prompt.length) };
-    });
+    const rows = asked.map(({ ids: prompt }, i) => answerRow(prompt, given[i]?.ids ?? []));
     const length = paddedLength(rows, model.config.context);
     let [kl, entropy, tokens] = [0, 0, 0];
     for (const some of chunksOf(rows)) {

@@ -9,17 +9,7 @@ import { BASE, BASELINE } from "./arms.ts";
 import { estimateOf, pairedDifference } from "./statistics.ts";
 import { seedsOf, type StudyPlan } from "./plan.ts";
 import { measuresBySeed, type StudyResults } from "./results.ts";
-import { showDifference } from "./table.ts";
-
-/** A table with its title, and a sentence on its numbers. */
-export interface StudyTable {
-  /** The title. */
-  readonly title: string;
-  /** The cells, the headings first. */
-  readonly cells: readonly (readonly string[])[];
-  /** What the numbers are. */
-  readonly note: string;
-}
+import { showDifference, type StudyTable } from "./table.ts";
 
 /** Measures by seed, of some seeds. */
 type BySeed = ReadonlyMap<number, number>;

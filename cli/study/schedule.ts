@@ -5,8 +5,8 @@
  */
 
 import type { CompactTrial } from "./compact.ts";
-import type { StudyTable } from "./mechanism.ts";
 import { meanOf } from "./statistics.ts";
+import type { StudyTable } from "./table.ts";
 import { countsOf, type StudyPlan } from "./plan.ts";
 
 /** What is done of a study, and what is left. */

@@ -12,6 +12,16 @@ import { type Estimate, estimateOf, pairedDifference } from "./statistics.ts";
 import { seedsOf, type StudyPlan } from "./plan.ts";
 import { chosenResults, measuresBySeed, type StudyResults } from "./results.ts";
 
+/** A table with its title, and a sentence on its numbers. */
+export interface StudyTable {
+  /** The title. */
+  readonly title: string;
+  /** The cells, the headings first. */
+  readonly cells: readonly (readonly string[])[];
+  /** What the numbers are. */
+  readonly note: string;
+}
+
 /** What a column tells of an arm. */
 export type ColumnGroup = "results" | "exposure" | "elsewhere" | "cost";
 

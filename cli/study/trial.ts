@@ -6,8 +6,16 @@
  */
 
 import type { Device } from "@unitune/core";
-import { type Model, modelOf, onPolicyDistillation } from "@unitune/objectives";
-import { type Cost, type GivenSettings, trainSettings, UserError } from "@unitune/training";
+import { modelOf } from "@unitune/objectives";
+import {
+  type Cost,
+  type GivenSettings,
+  objectiveOptions,
+  type Question,
+  type TrainSettings,
+  trainSettings,
+  UserError,
+} from "@unitune/training";
 import { isNatural, isNumber, isRecord } from "../files/guards.ts";
 import { isThere, makeFolder } from "../files/folders.ts";
 import { writeFileAtomically } from "../files/atomic.ts";
@@ -17,11 +25,11 @@ import { readJson } from "../files/read.ts";
 import { runConfig } from "../run/run_config.ts";
 import { holdRun, startRun } from "../run/run_folder.ts";
 import { runPaths } from "../run/run_paths.ts";
-import { readBase } from "../run/trained.ts";
+import { readBase, type TrainedBase } from "../run/trained.ts";
 import { carryOut } from "../run/carry_out.ts";
 import { BASE } from "./arms.ts";
 import { comparedOnGold } from "./exposure/compared.ts";
-import { createProbe, exposureMeasures } from "./exposure/probe.ts";
+import { createProbe, exposureMeasures, type Probe } from "./exposure/probe.ts";
 import { createExaminer, type Measures } from "./measures.ts";
 
 /** A trial: an arm with some settings and a seed. */
@@ -171,25 +179,17 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
   using probe = createProbe(prepared.model, prepared.tokenizer, device);
   // Of one seed, all arms are asked the same questions, with the same mistakes forced on them.
   const questions = prepared.test[0]?.questions ?? [];
-  const lender = stages.at(-1)?.teacher;
   const measures = {
     ...await examiner.validate(policy),
     ...await examiner.examine(policy, base?.models.policy ?? policy),
     ...await exposureMeasures(probe, policy, questions.slice(0, probed), seed),
-    // At one point, the checkpoint: the gradients of what needs no other model, then of what a
-    // teacher judges, where there is one.
-    ...arm === BASE && await probe.projections(
+    ...await gradients(run, {
+      probe,
+      stages,
+      questions: questions.slice(0, projected),
       policy,
-      questions.slice(0, projected),
-      { demonstrations: comparedOnGold },
-      seed,
-    ),
-    ...base !== undefined && lender !== undefined && await probe.projections(
-      base.models.policy,
-      questions.slice(0, projected),
-      { rollouts: { [arm]: onPolicyDistillation(await readJudge(lender)) } },
-      seed,
-    ),
+      base,
+    }),
     ...await preferences(runFolder),
   };
   const { cost } = checkpoint.position;
@@ -204,10 +204,36 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
   return true;
 }
 
-/** The model of a run that judges, at its parameters. */
-async function readJudge(folder: string): Promise<Model> {
-  const { model, models: { policy } } = await readBase(folder);
-  return modelOf(model, policy);
+/** What gradients are compared by. */
+interface GradientQuestion {
+  readonly probe: Probe;
+  readonly stages: readonly TrainSettings[];
+  readonly questions: readonly Question[];
+  readonly policy: unknown;
+  readonly base: TrainedBase | undefined;
+}
+
+/**
+ * Gradients at one point, the checkpoint: there those of objectives that need no other model, and in
+ * an arm whose own answers a teacher judges that of its objective, where it starts.
+ */
+async function gradients(
+  { trial: { arm, seed } }: TrialRun,
+  { probe, stages, questions, policy, base }: GradientQuestion,
+): Promise<Measures> {
+  if (questions.length === 0) return {};
+  if (arm === BASE) {
+    return await probe.projections(policy, questions, { demonstrations: comparedOnGold }, seed);
+  }
+  const last = stages.at(-1);
+  const lender = last?.teacher;
+  if (base === undefined || last === undefined || lender === undefined) return {};
+  const { objective: entry } = last;
+  if (entry.data !== "rollouts" || entry.reference !== "none") return {};
+  const { model, models } = await readBase(lender);
+  const teacher = modelOf(model, models.policy);
+  const own = entry.make(objectiveOptions(last), { teacher });
+  return await probe.projections(base.models.policy, questions, { rollouts: { [arm]: own } }, seed);
 }
 
 /** The measures of held-out pairs, at the start and at the end of a run. */

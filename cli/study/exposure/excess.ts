@@ -5,18 +5,7 @@
  * @module
  */
 
-import {
-  cast,
-  compile,
-  type Device,
-  exp,
-  logSoftmax,
-  mul,
-  slice,
-  sub,
-  sum,
-  type Tensor,
-} from "@unitune/core";
+import { compile, type Device } from "@unitune/core";
 import type { LanguageModel, Tokenizer } from "@unitune/models";
 import { modelOf } from "@unitune/objectives";
 import {
@@ -28,16 +17,11 @@ import {
   type Question,
   toBatch,
 } from "@unitune/training";
+import { type AnswerBatch, answerDivergence, type AnswerRow, answerRow } from "../divergence.ts";
 import type { Measures } from "../measures.ts";
 
 /** The rows of a batch. */
 const ROWS = 16;
-
-/** Tokens, of which some are the answer. */
-interface Row {
-  readonly ids: readonly number[];
-  readonly mask: readonly boolean[];
-}
 
 /** A model with its parameters. */
 export interface ModelAt {
@@ -80,24 +64,17 @@ export function createExcessProbe(
   const sampler = createSampler(model, tokenizer, device);
   const context = Math.min(model.config.context, better.model.config.context);
 
-  const divergences = compile((
-    params: unknown,
-    truth: unknown,
-    { ids, mask }: { readonly ids: Tensor; readonly mask: Tensor },
-  ) => {
-    const read = slice(ids, 1, 0, -1);
-    const counted = cast(slice(mask, 1, 1), "f32");
-    const logProbs = (of: LanguageModel, at: unknown) => {
-      const policy = modelOf(of, at);
-      return logSoftmax(policy.predict(policy.embed(read)).logits());
-    };
-    const [logP, logO] = [logProbs(model, params), logProbs(better.model, truth)];
-    const kl = sum(mul(exp(logO), sub(logO, logP)), { axes: [-1] });
-    return { kl: sum(mul(kl, counted)), tokens: sum(counted) };
+  const divergences = compile((params: unknown, truth: unknown, batch: AnswerBatch) => {
+    const { kl, tokens } = answerDivergence(
+      modelOf(better.model, truth),
+      modelOf(model, params),
+      batch,
+    );
+    return { kl, tokens };
   }, { device });
 
   /** KL(o || p) over the answers of rows, in nats per token. */
-  const meanOf = async (params: unknown, rows: readonly Row[]): Promise<number> => {
+  const meanOf = async (params: unknown, rows: readonly AnswerRow[]): Promise<number> => {
     const length = paddedLength(rows, context);
     let [kl, tokens] = [0, 0];
     for (let from = 0; from < rows.length; from += ROWS) {
@@ -119,10 +96,10 @@ export function createExcessProbe(
       const given = await sampler.sample(params, prompts, {
         ...{ maxNewTokens, seed, temperature: 1, places: ROWS },
       });
-      const own = given.map(({ ids }, i): Row => {
+      const most = longestRow(context);
+      const own = given.map(({ ids }, i) => {
         const prompt = prompts[i] ?? [];
-        const all = [...prompt, ...ids].slice(0, longestRow(context));
-        return { ids: all, mask: all.map((_, t) => t >= prompt.length) };
+        return answerRow(prompt, ids.slice(0, most - prompt.length));
       });
       const [gold, reached] = [
         await meanOf(params, questions.map(({ sequence }) => sequence)),

@@ -28,6 +28,7 @@ import {
   toBatch,
   type World,
 } from "@unitune/training";
+import { type AnswerRow, answerRow } from "../divergence.ts";
 import type { Measures } from "../measures.ts";
 import { cosines } from "./gradients.ts";
 import {
@@ -210,13 +211,9 @@ export function createProbe(model: LanguageModel, tokenizer: Tokenizer, device: 
       const prompts = each.map(({ ids }) => ids);
       const own = await answer(params, prompts, asked, { temperature: 1, seed });
       const judged = each.map((question, i) => rewardsOf(question, (own[i]?.texts ?? []).join("")));
-      const sequences = each.map(({ ids: prompt }, i) => {
-        const ids = [...prompt, ...own[i]?.ids ?? []];
-        return { ids, mask: ids.map((_, t) => t >= prompt.length) };
-      });
-      const batchOf = (rows: typeof sequences) =>
+      const batchOf = (rows: readonly AnswerRow[]) =>
         toBatch(rows, { length: paddedLength(rows, context), padding: pad, vocabulary });
-      const sampled = batchOf(sequences);
+      const sampled = batchOf(each.map(({ ids }, i) => answerRow(ids, own[i]?.ids ?? [])));
       const { logProbs } = sampler.score(params, { ...sampled, temperature: 1 });
       const rewarded = (reward: "solved" | "steps"): Rollouts => ({
         ...sampled,
@@ -225,13 +222,12 @@ export function createProbe(model: LanguageModel, tokenizer: Tokenizer, device: 
         rewards: tensor(judged.map((one) => one[reward])),
       });
       const batches = { cosine: rewarded("solved"), step_cosine: rewarded("steps") };
-      const gold = batchOf(
-        asked.map(({ sequence: { ids, mask } }) => ({ ids: [...ids], mask: [...mask] })),
-      );
+      const gold = batchOf(asked.map(({ sequence }) => sequence));
       const compare = async <B>(
         objectives: Readonly<Record<string, Objective<B>>>,
         batch: B,
       ): Promise<Measures> => {
+        if (Object.keys(objectives).length === 0) return {};
         const found = await cosines(
           model,
           params,

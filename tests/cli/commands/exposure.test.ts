@@ -28,6 +28,9 @@ inFolder("exposure refuses a run whose tasks have no steps, and asks for a run",
   const { code, stderr } = await exposure();
   assertEquals(code, 2);
   assertStringIncludes(stderr, "--run DIR is needed");
+  const both = await exposure("--run", run, "--teacher", run, "--gradients");
+  assertEquals(both.code, 2);
+  assertStringIncludes(both.stderr, "leave out --teacher, or --gradients");
 });
 
 inFolder("exposure compares a run on any rows with a better one", async (folder) => {

@@ -1,5 +1,8 @@
 /** The second study: its document has what the command prints from the committed results. */
-import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
+import { openCompact } from "../../../cli/study/compact.ts";
+import { planDigest } from "../../../cli/study/plan.ts";
+import { studyPlan } from "../../../cli/study/studies.ts";
 import { compare, inFolder } from "../command.ts";
 
 /** A Markdown text without what its formatter changes. */
@@ -16,8 +19,13 @@ inFolder("docs/study_two.md has the tables of docs/study_two.json", async (folde
   assertGreater(tables.length, 4);
   const document = plain(await Deno.readTextFile("docs/study_two.md"));
   for (const table of tables) assertStringIncludes(document, plain(table));
-  const { trials, plan } = JSON.parse(await Deno.readTextFile("docs/study_two.json"));
+  const plan = planDigest(studyPlan({ study: "exposure", quick: false, noise: 0 }));
   assertStringIncludes(document, plan);
   // Of every trial it is known by what code, from what settings, and to what weights.
-  for (const { commit, settings, weights } of trials) assert(commit && settings && weights);
+  const path = "docs/study_two.json";
+  const trials = (await openCompact({ path, study: "exposure", plan, commit: undefined })).all();
+  assertGreater(trials.length, 300);
+  for (const { commit, settings, weights } of trials) {
+    for (const digest of [commit, settings, weights]) assertMatch(digest, /^[0-9a-f]{16,}$/);
+  }
 });
