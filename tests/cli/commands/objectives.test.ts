@@ -88,6 +88,9 @@ Deno.test("objectives --where prints the objectives that meet a condition", asyn
   }
   const { out } = await run("--where", "name=dpo", "--json");
   assertEquals(Object.keys(JSON.parse(out)), ["dpo"]);
+  const none = await run("--where", "name=none");
+  assertEquals([none.code, none.out], [2, ""]);
+  assertStringIncludes(none.err, 'no objective meets "name=none"');
 });
 
 Deno.test("objectives --json holds every description", async () => {

@@ -1,9 +1,10 @@
 /** What a user has is never written over, and one of two that want the same folder has it whole. */
 import { dirname } from "node:path";
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { claimFolder } from "../../../cli/files/claims.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { claimFolder, holdFolder, LOCK } from "../../../cli/files/claims.ts";
 import { isSealed, sealed } from "../../../cli/files/sealed.ts";
 import fc from "fast-check";
+import { UserError } from "@unitune/training";
 import {
   assertRefused,
   assertSameFiles,
@@ -185,6 +186,47 @@ Deno.test("a text bears its own seal until it is changed anywhere", () => {
     { seed: 29, numRuns: 300 },
   );
 });
+
+/** Fails to open the lock of a folder some times, as where others remove the folder; counts the tries. */
+function lockGone(
+  times: number,
+  error: () => Error,
+): Disposable & { readonly tries: () => number } {
+  const { open } = Deno;
+  let tries = 0;
+  Deno.open = async (path, options) => {
+    if (String(path).endsWith(`/${LOCK}`)) {
+      tries += 1;
+      if (tries <= times) throw error();
+    }
+    return await open(path, options);
+  };
+  return { tries: () => tries, [Symbol.dispose]: () => Deno.open = open };
+}
+
+inFolder(
+  "a folder that goes away while it is claimed is made again, five times",
+  async (folder) => {
+    const use = { what: "run", names: [], others: [] };
+    const gone = () => new Deno.errors.NotFound("gone");
+    {
+      using others = lockGone(4, gone);
+      using claim = await claimFolder(`${folder}/new`, use);
+      assertEquals([others.tries(), claim.folder], [5, `${folder}/new`]);
+      await claim.discard();
+    }
+    for (
+      const [error, tries] of [[gone, 5], [() => new Deno.errors.PermissionDenied(), 1]] as const
+    ) {
+      using others = lockGone(9, error);
+      await assertRejects(() => claimFolder(`${folder}/new`, use), UserError);
+      assertEquals(others.tries(), tries);
+    }
+    // The folder of a run to resume is not made.
+    await assertRejects(() => holdFolder(`${folder}/none`), UserError);
+    assert(![...Deno.readDirSync(folder)].some(({ name }) => name === "none"));
+  },
+);
 
 inFolder(
   "of many that claim a folder at once one has it, and the others nothing",

@@ -1,14 +1,16 @@
 /** A run as a function of its settings: the folder that it holds, and how it ends. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { wasm } from "@unitune/core";
 import { carryOut, createRun, openDevice, prepare, runConfig, silentProgress } from "@unitune/cli";
-import { trainSettings, UserError } from "@unitune/training";
+import { type TrainSettings, trainSettings, UserError } from "@unitune/training";
 import { holdRun } from "../../../cli/run/run_folder.ts";
 import { inFolder } from "../command.ts";
 
-const stages = [trainSettings({
+const given = {
   ...{ layers: 1, heads: 1, width: 8, examples: 20, tasks: "pick", batchSize: 2, steps: 3 },
   ...{ warmupSteps: 0, evalSteps: 2, saveSteps: 2, loggingSteps: 1 },
-})];
+};
+const stages = [trainSettings(given)];
 
 inFolder("a run gives its folder back at its end, unless its caller holds it", async (folder) => {
   const prepared = await prepare(stages);
@@ -52,4 +54,26 @@ inFolder("a run gives its folder back at its end, unless its caller holds it", a
   assert(stopped.checkpoint.position.step < 3);
   const rest = await carryOut(two);
   assertEquals(rest.reports, reports);
+});
+
+inFolder("of several stages, a note names its own", async (folder) => {
+  // The values of all blocks do not fit into so little, which is told where nobody has asked.
+  const short = { ...given, steps: 1, batchSize: 64, memory: "1.6MB" };
+  const silent = trainSettings({ ...short, checkpointActivations: "blocks" });
+  const told = trainSettings({ ...short, checkpointActivations: "auto" });
+  const notesOf = async (...all: readonly TrainSettings[]) => {
+    const prepared = await prepare(all);
+    const printed: string[] = [];
+    const out = await createRun(`${folder}/${all.length}`, "", runConfig(all, prepared));
+    using device = wasm();
+    await carryOut({
+      ...{ folder: out, stages: all, prepared, device },
+      progress: { ...silentProgress, print: (text) => void printed.push(text) },
+    });
+    return printed.filter((text) => !text.startsWith("step "));
+  };
+  const [note = "", ...others] = await notesOf(told);
+  assertEquals(others, []);
+  assertMatch(note, /^values inside of blocks .* \(--checkpoint-activations auto\)$/);
+  assertEquals(await notesOf(silent, told), [`stage 2: ${note}`]);
 });
