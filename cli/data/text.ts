@@ -104,8 +104,9 @@ export function textDataset(texts: readonly NamedText[], share?: number): TextDa
   return { kind: "text", train: joined(parts.map(({ train }) => train)), validation };
 }
 
-/** Moves a cut that would halve a surrogate pair in front of the pair. */
+/** Moves a cut that would halve a surrogate pair in front of the pair, or behind the first character. */
 function wholeCharacters(text: string, cut: number): number {
   const halves = /^[\ud800-\udbff][\udc00-\udfff]$/.test(text.slice(cut - 1, cut + 1));
-  return halves ? cut - 1 : cut;
+  if (!halves) return cut;
+  return cut === 1 ? 2 : cut - 1;
 }

@@ -535,6 +535,112 @@ export const equal: readonly EqualChange[] = [
     after: "const FAR = 11;",
     because: "beyond ten deviations there is nothing that the ends of an interval show",
   },
+  ...["x >= 0", "x > 1", "x > (-1)"].map((after) => ({
+    file: "cli/study/statistics.ts",
+    inside: "normalProbability",
+    before: "if (Math.abs(x) > FAR) return x > 0 ? 1 : 0;",
+    after: `if (Math.abs(x) > FAR) return ${after} ? 1 : 0;`,
+    because: "x is beyond ten deviations, on one side or the other",
+  })),
+  ...([
+    [".i", "let i = 1; i <= INTERVALS"],
+    [".i", "let i = (-1); i <= INTERVALS"],
+    ["", "let i = 0; i < INTERVALS"],
+  ] as const).map(([place, range]) => ({
+    file: "cli/study/statistics.ts",
+    inside: `noncentralProbability${place}`,
+    before: "for (let i = 0; i <= INTERVALS; i++) {",
+    after: `for (${range}; i++) {`,
+    because: "the density that is integrated is 0 at both ends, and beyond",
+  })),
+  ...["i === (-1) || i === INTERVALS ? 1", "i === 0 && i === INTERVALS ? 1"].concat(
+    ["2", "0"].map((end) => `i === 0 || i === INTERVALS ? ${end}`),
+  ).map((ends) => ({
+    file: "cli/study/statistics.ts",
+    inside: "noncentralProbability.weight",
+    before: "const weight = (i === 0 || i === INTERVALS ? 1 : i % 2 === 0 ? 2 : 4) *",
+    after: `const weight = (${ends} : i % 2 === 0 ? 2 : 4) *`,
+    because: "the density that is integrated is 0 at both ends",
+  })),
+  ...["{}", "if (first !== undefined && parts.length === 0) return first;"].map((after) => ({
+    file: "cli/files/concatenated.ts",
+    inside: "concatenated",
+    before: "if (first !== undefined && parts.length === 1) return first;",
+    after,
+    because: "a copy of the only part has the same bytes",
+  })),
+  ...[
+    "at(last - 1) - at(first) <= PIECE",
+    "at(last + 2) - at(first) <= PIECE",
+    "at(last + 0) - at(first) <= PIECE",
+    "at(last + 1) + at(first) <= PIECE",
+    "at(last + 1) - at(first) < PIECE",
+  ].map((size) => ({
+    file: "cli/data/tables/record_file.ts",
+    inside: "openRecordFile.scan",
+    before: "while (last < end && at(last + 1) - at(first) <= PIECE) last += 1;",
+    after: `while (last < end && ${size}) last += 1;`,
+    because: "rows that are read in pieces of any size are the same",
+  })),
+  ...["count = 1", "count = (-1)", "data = 1", "data = (-1)", "text = 1", "text = (-1)"].map(
+    (changed) => ({
+      file: "cli/data/tables/record_file.ts",
+      inside: "readIndex",
+      before: "const [count = 0, data = 0, text = 0] = numbers;",
+      after: "const [count = 0, data = 0, text = 0] = numbers;".replace(
+        changed.replace(/=.*/, "= 0"),
+        changed,
+      ),
+      because: "the type checker does not know that there are three numbers",
+    }),
+  ),
+  ...["1", "(-1)"].flatMap((other) =>
+    ([
+      [
+        "cli/data/places/mixture.ts",
+        "spreadOrder.part",
+        "const part = ((come[source] ?? 0) + 0.5) / count;",
+      ],
+      ["cli/data/places/mixture.ts", "spreadOrder", "come[next] = (come[next] ?? 0) + 1;"],
+      ["cli/data/readers/json_list.ts", "elementsOf.byte", "const byte = chunk[i] ?? 0;"],
+      [
+        "cli/study/exposure/tallies.ts",
+        "forcedTally",
+        "for (; reached < written; at++) reached += texts[at]?.length ?? 0;",
+      ],
+    ] as const).map(([file, inside, before]) => ({
+      ...{ file, inside, before },
+      after: before.replace("?? 0", `?? ${other}`),
+      because: "the type checker does not know that the array has the element",
+    }))
+  ),
+  ...["1", "(-1)"].flatMap((other) =>
+    ["cell.padEnd(widths[i] ?? 0)", "cell.padStart(widths[i] ?? 0)"].map((padded) => {
+      const before =
+        "row.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))";
+      return {
+        file: "cli/terminal/layout.ts",
+        inside: "alignTable",
+        before,
+        after: before.replace(padded, padded.replace("?? 0", `?? ${other}`)),
+        because: "the type checker does not know that each column has a width",
+      };
+    })
+  ),
+  ...["1", "(-1)"].map((width) => ({
+    file: "cli/terminal/layout.ts",
+    inside: "fitTable",
+    before: "const [names = 0, ...widths] = columnWidths(rows);",
+    after: `const [names = ${width}, ...widths] = columnWidths(rows);`,
+    because: "where there is no first column, there is no other that would stand beside it",
+  })),
+  ...["2 << 20", "1 << 21", "1 << 19"].map((size) => ({
+    file: "cli/run/checkpoints.ts",
+    inside: "digestOfFile.buffer",
+    before: "const buffer = new Uint8Array(1 << 20);",
+    after: `const buffer = new Uint8Array(${size});`,
+    because: "a digest is that of all bytes, whatever is read at once",
+  })),
 ];
 
 const inMemory = "what is stored, and what computed again, has the same elements";
@@ -546,6 +652,7 @@ const pieces = "what is read, written or told in pieces of any size is the same"
 const looks = "what is waited for is seen, however often somebody looks";
 const sooner = "data that does not fit is refused, sooner or later";
 const patience = "what does not come is given up, sooner or later";
+const beside = "what a model says of a row does not depend on the other rows of its batch";
 
 /** The constants whose values decide how long results take, never what they are. */
 export const tuned: readonly Tuning[] = [
@@ -676,6 +783,8 @@ export const tuned: readonly Tuning[] = [
     ["cli/rewards/code.ts", "START_SECONDS"],
     ["cli/run/mpi_command.ts", "PATIENCE"],
   ] as const).map(([file, inside]) => ({ file, inside, because: patience })),
+  { file: "cli/study/measures.ts", inside: "ROWS", because: beside },
+  { file: "cli/study/exposure/probe.ts", inside: "ROWS", because: beside },
   {
     file: "cli/study/statistics.ts",
     inside: "INTERVALS",

@@ -226,8 +226,8 @@ function partialFile({ folder, path, now }: Place, records: MemoryRecords): Part
     isOpen = false;
   };
   const dispose = () => {
-    if (!isOpen) return;
     close();
+    // A whole one is in its place by now.
     removeQuietly(beside);
   };
   try {

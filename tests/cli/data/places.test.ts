@@ -246,6 +246,9 @@ configs:
   data_files: main/*.csv
 - config_name: other
   data_dir: other/
+- config_name: both
+  data_dir: other//
+  data_files: train.csv
 ---
 # Rows
 `;
@@ -256,6 +259,7 @@ Deno.test("the files of a split are those that the README says", () => {
     ["socratic", false],
     ["main", true],
     ["other", false],
+    ["both", false],
   ]);
   const files = [
     ...["main/0.csv", "main/1.csv", "socratic/train-0.csv", "socratic/a.csv", "socratic/b.csv"],
@@ -267,16 +271,19 @@ Deno.test("the files of a split are those that the README says", () => {
   assertEquals(found("train", "socratic"), ["socratic/train-0.csv"]);
   assertEquals(found("test", "socratic"), ["socratic/a.csv", "socratic/b.csv"]);
   assertEquals(found("test", "other"), ["other/test.csv"]);
+  // Files that are named are those of training, whatever their folder has beside them.
+  assertEquals(found("train", "both"), ["other/train.csv"]);
+  assertThrows(() => found("test", "both"), UserError, `it has "train", named by --split`);
   assertThrows(
     () => found("test", "mian"),
     UserError,
-    `rows has no configuration "mian": it has "socratic", "main" and "other"`,
+    `rows has no configuration "mian": it has "socratic", "main", "other" and "both"`,
   );
   assertThrows(
     () =>
       splitFiles(files, configs.slice(0, 1).concat(configs.slice(2)), { name: "rows", split: "x" }),
     UserError,
-    `rows has the configurations "socratic" and "other": name one, as in rows:NAME`,
+    `rows has the configurations "socratic", "other" and "both": name one, as in rows:NAME`,
   );
   assertEquals(configsIn("# no configurations"), []);
   assertEquals(configsIn("---\nconfigs: 5\n---\n"), []);

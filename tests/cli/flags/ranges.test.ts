@@ -1,11 +1,17 @@
 /** The ranges and defaults of the flags of commands, as their help tells them. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { compareCommand } from "../../../cli/commands/compare.ts";
+import { dataCommand } from "../../../cli/commands/data.ts";
+import { doctorCommand } from "../../../cli/commands/doctor.ts";
 import { downloadCommand } from "../../../cli/commands/download.ts";
 import { exposureCommand } from "../../../cli/commands/exposure.ts";
 import { mergeCommand } from "../../../cli/commands/merge.ts";
+import { objectivesCommand } from "../../../cli/commands/objectives.ts";
+import { pushCommand } from "../../../cli/commands/push.ts";
 import { reportCommand } from "../../../cli/commands/report.ts";
 import { sampleCommand } from "../../../cli/commands/sample.ts";
+import { tokenizerCommand } from "../../../cli/commands/tokenizer.ts";
+import { trainCommand } from "../../../cli/commands/train.ts";
 import { runFlags } from "../../../cli/flags/run_flags.ts";
 import { helpText, settingFlags } from "@unitune/cli";
 import { helpOf } from "../command.ts";
@@ -86,4 +92,17 @@ Deno.test("settings tell their defaults for a pretrained model, by data where th
     "32; with --model 2 for answers, pairs, triples, labels and steps, 8 for rollouts",
     undefined,
   ]);
+});
+
+Deno.test("each command explains itself, with examples of its task", async () => {
+  const commands = {
+    ...{ compare: compareCommand, data: dataCommand, doctor: doctorCommand },
+    ...{ download: downloadCommand, exposure: exposureCommand, merge: mergeCommand },
+    ...{ objectives: objectivesCommand, push: pushCommand, report: reportCommand },
+    ...{ sample: sampleCommand, tokenizer: tokenizerCommand, train: trainCommand },
+  };
+  for (const [task, command] of Object.entries(commands)) {
+    const help = await helpOf((argv) => command(argv));
+    assertMatch(help, new RegExp(`^[A-Z][^\\n]*\\n(?:.*\\n)*? *deno task ${task}\\b`), task);
+  }
 });

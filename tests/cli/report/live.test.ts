@@ -56,6 +56,9 @@ inFolder("a browser sees each step, and is told to ask again until the last", as
   const { port } = server.addr;
   const again = () => serveLive(() => liveRunPage(folder), port);
   assertThrows(again, UserError, `port ${port} is in use`);
+  // What else is wrong is no fault of the user.
+  const denied = assertThrows(() => serveLive(() => liveRunPage(folder), 2 ** 16));
+  assert(!(denied instanceof UserError));
 });
 
 inFolder("only the page is served, to this machine, to be read", async (folder) => {

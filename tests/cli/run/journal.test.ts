@@ -4,7 +4,7 @@ import { type TrainingEvent, UserError } from "@unitune/training";
 import { digestOf } from "../../../cli/files/digest.ts";
 import { isBaseRecord } from "../../../cli/run/base_record.ts";
 import { openJournal } from "../../../cli/run/journal.ts";
-import { modelIn } from "../../../cli/run/located.ts";
+import { modelFolder, modelIn } from "../../../cli/run/located.ts";
 import {
   isRunConfig,
   readRunConfig,
@@ -164,6 +164,9 @@ inFolder("a folder leads to its model, or says why it is no run", async (folder)
   const refused = async (message: string) =>
     void await assertRejects(() => readRunConfig(folder), UserError, message);
   assertEquals(await modelIn(folder), undefined);
+  // Checkpoints without a run's configuration are none of a run.
+  await Deno.mkdir(`${folder}/checkpoints/step-000001`, { recursive: true });
+  assertEquals(await modelFolder(folder), folder);
   await refused(`${folder} holds no run: there is no ${folder}/config.json`);
   await put("config.json", { steps: 1 });
   assertEquals(await modelIn(folder), undefined);
