@@ -9,6 +9,7 @@ import { claimCells, claimNote, judgedClaims } from "../study/claims.ts";
 import { mechanismTables } from "../study/mechanism.ts";
 import { type CompactResults, openCompact } from "../study/compact.ts";
 import { planDigest } from "../study/plan.ts";
+import { languageMaterial } from "../study/language_files.ts";
 import { studies, studyPlan } from "../study/studies.ts";
 import { planMarkdown } from "../study/plan_text.ts";
 import { scheduleOf, timeTable } from "../study/schedule.ts";
@@ -20,6 +21,7 @@ import {
   seedsOf,
   type StudyPlan,
 } from "../study/plan.ts";
+import { primaryOf } from "../study/primary.ts";
 import type { StudyResults } from "../study/results.ts";
 import { carryOutStudy } from "../study/study.ts";
 import {
@@ -35,9 +37,9 @@ import { type NamedDevice, openDevice } from "../run/devices.ts";
 import { oneProcess, type Team, together } from "../run/team.ts";
 import { borrowHands, lendHands } from "../study/borrowed_hands.ts";
 import { type HandMaker, ownHands } from "../study/workers.ts";
-import { runCommand } from "../terminal/errors.ts";
+import { runCommand, UsageError } from "../terminal/errors.ts";
 import { fitTable } from "../terminal/layout.ts";
-import { type FlagTable, parseFlags, wantsHelp } from "../flags/flags.ts";
+import { type FlagTable, kebabCase, parseFlags, wantsHelp } from "../flags/flags.ts";
 import { helpText } from "../flags/help.ts";
 import { formatDuration, progressReporter, standardProgress } from "../terminal/progress.ts";
 import { requireReplaceable, writeSealed } from "../files/sealed.ts";
@@ -50,11 +52,12 @@ import { gatherValues } from "@unitune/training";
 const flags = {
   study: {
     kind: "choice",
-    choices: ["objectives", "exposure"],
+    choices: ["objectives", "exposure", "language"],
     default: "objectives",
     help:
       "objectives compares SFT, RLHF and IFT on answers of a few characters, at equal steps; exposure " +
-      "compares training on gold and on own states on answers of many steps, at equal tokens.",
+      "compares training on gold and on own states on answers of many steps, at equal tokens; language does so for a pretrained model on rows of " +
+      "a file.",
   },
   quick: {
     kind: "boolean",
@@ -69,7 +72,7 @@ const flags = {
     kind: "string",
     placeholder: "DIR",
     help: "The folder of the study. Trainings that are finished in it are not repeated.",
-    defaultHelp: "runs/study or runs/exposure, and -quick behind it",
+    defaultHelp: "runs/study, runs/exposure or runs/language, and -quick behind it",
   },
   results: {
     kind: "string",
@@ -89,14 +92,14 @@ const flags = {
     min: 2,
     max: MOST_SEEDS,
     help: "The number of seeds; each has data of its own.",
-    defaultHelp: "5; of exposure 20, or 4 with --quick",
+    defaultHelp: "5; of exposure 15, or 4 with --quick; of language 10, or 3",
   },
   "first-seed": {
     kind: "integer",
     min: 0,
     max: LAST_FIRST_SEED,
     help: "The first seed. Seeds that no setting was chosen by can confirm a finding.",
-    defaultHelp: "0; of exposure with --quick, 1000",
+    defaultHelp: "0; with --quick, 1000 of exposure and of language",
   },
   arms: {
     kind: "string",
@@ -107,6 +110,38 @@ const flags = {
       ).join(". Of ")
     }.`,
     defaultHelp: "all of them; with --quick, some",
+  },
+  model: {
+    kind: "string",
+    placeholder: "DIR",
+    help: "Of --study language: the pretrained model, a folder or a run.",
+    defaultHelp: "none",
+  },
+  teacher: {
+    kind: "string",
+    placeholder: "DIR",
+    help:
+      "Of --study language: the run of a better model with the same tokens, which measures the " +
+      "others and teaches in distillation. It must not have seen the validation rows.",
+    defaultHelp: "none",
+  },
+  data: {
+    kind: "string",
+    placeholder: "FILE",
+    help: "Of --study language: the rows with prompts and answers.",
+    defaultHelp: "none",
+  },
+  "prompt-column": {
+    kind: "string",
+    placeholder: "NAME",
+    help: "Of --study language: the column of prompts.",
+    defaultHelp: "the known names",
+  },
+  "completion-column": {
+    kind: "string",
+    placeholder: "NAME",
+    help: "Of --study language: the column of answers.",
+    defaultHelp: "the known names",
   },
   noise: {
     kind: "number",
@@ -140,12 +175,35 @@ const usage =
   deno task compare --quick               some arms and a small model, in minutes
   deno task compare                       all arms, in hours
   deno task compare --study exposure      gold and own states, in hours
+  deno task compare --study language --model lm/run --teacher lm/teacher --data rows.jsonl
 
 A long study goes on in parts, on any machine, from a file of its results:
 
   deno task compare --study exposure --results FILE --minutes 90
 
 The same command continues a study that was interrupted.`;
+
+/** The flags that only the study on a language model has. */
+const languageFlags = [
+  "model",
+  "teacher",
+  "data",
+  "promptColumn",
+  "completionColumn",
+] as const;
+
+/** The values of the command line. */
+type Values = ReturnType<typeof parseFlags<typeof flags>>["values"];
+
+/** The plan that the command line asks for. */
+async function plannedBy(values: Values): Promise<StudyPlan> {
+  if (values.study === "language") {
+    return studyPlan({ ...values, material: await languageMaterial(values) });
+  }
+  const [foreign] = languageFlags.filter((name) => values[name] !== undefined);
+  if (foreign === undefined) return studyPlan(values);
+  throw new UsageError(`--${kebabCase(foreign)} is a flag of --study language`);
+}
 
 /** `0 to 4`; a single number by itself. */
 const range = (numbers: readonly number[]) =>
@@ -160,6 +218,7 @@ function documentOf(
   compact: CompactResults | undefined,
 ): string {
   const seeds = seedsOf(plan);
+  const { noun } = primaryOf(plan);
   const tables = [
     ...mechanismTables(plan, results),
     ...compact === undefined ? [] : [timeTable(plan, compact.all())],
@@ -193,11 +252,11 @@ function documentOf(
     ]),
     ...studyRemarks(plan, results).map((remark) => `- ${remark}`),
     "",
-    "All settings tried, with their exact match on the validation data that decided:",
+    `All settings tried, with their ${noun} on the validation data that decided:`,
     "",
     ...studyTried(plan, results).map((tried) => `- ${tried}`),
     "",
-    `Runs, with the exact match of each seed, ${range(seeds)}:`,
+    `Runs, with the ${noun} of each seed, ${range(seeds)}:`,
     "",
     ...studyRuns(plan, results).map((runs) => `- ${runs}`),
     "",
@@ -235,7 +294,7 @@ async function readyStudy(
   // Read first: the commit may change during the study.
   const commit = await commitOf(".");
   const { values } = parseFlags(flags, argv);
-  const plan = studyPlan(values);
+  const plan = await plannedBy(values);
   const name = values.study === "objectives" ? "study" : values.study;
   const folder = values.out ?? `runs/${name}${values.quick ? "-quick" : ""}`;
   const command = ["deno task compare", ...argv.map(shellQuote)].join(" ");
@@ -306,7 +365,7 @@ async function conduct(
   }
   interruption[Symbol.dispose]();
   const rows = studyRows(plan, results);
-  print(`\n${studyLines(rows).join("\n")}\n`);
+  print(`\n${studyLines(rows, primaryOf(plan)).join("\n")}\n`);
   const claims = judgedClaims(plan, results);
   if (claims.length > 0) {
     print(`${fitTable(claimCells(claims)).join("\n")}\n`);
@@ -349,7 +408,7 @@ export async function compareCommand(
   }
   const { values } = parseFlags(flags, argv);
   if (values.plan) {
-    if (collective.rank === 0) print(planMarkdown(studyPlan(values)));
+    if (collective.rank === 0) print(planMarkdown(await plannedBy(values)));
     return 0;
   }
   using opened = new DisposableStack();

@@ -210,6 +210,7 @@ export const glossary: readonly GlossaryGroup[] = [
       ),
       entry("exact_match/NAME", "exact_match of one kind of question"),
       entry("NAME/exact_match", "exact_match on another split: longer, reformatted or validation"),
+      entry("validation/NAME", "NAME on validation data, by which settings are chosen"),
       entry(
         "mistaught/exact_match",
         "exact_match on the training prompts whose gold answers noise has made wrong",
@@ -326,7 +327,8 @@ export const glossary: readonly GlossaryGroup[] = [
     ],
   },
   {
-    title: "Exposure by a better model (`deno task exposure --teacher`)",
+    title:
+      "Exposure by a better model (`deno task exposure --teacher`, `deno task compare --study language`)",
     entries: [
       entry(
         "gold_kl",

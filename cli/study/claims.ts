@@ -56,7 +56,12 @@ export function judgedClaims(plan: StudyPlan, results: StudyResults): readonly J
   return tested.flatMap(({ claim, difference, test }, i): readonly JudgedClaim[] => {
     if (difference === undefined) return [];
     const p = adjusted[i] ?? NaN;
-    const outcome = p >= SIGNIFICANT ? "open" : difference.mean > 0 ? "holds" : "refuted";
+    const { isLess = false } = claim;
+    const outcome = p >= SIGNIFICANT
+      ? "open"
+      : difference.mean > 0 === !isLess
+      ? "holds"
+      : "refuted";
     return [{ ...claim, difference, test, adjusted: p, outcome }];
   });
 }
@@ -67,6 +72,13 @@ const outcomes: Readonly<Record<JudgedClaim["outcome"], string>> = {
   refuted: "the opposite holds",
   open: "cannot be told",
 };
+
+/** A claim in a few signs: `ift > sft`, or `ift < sft` where it has less. */
+export function claimText(
+  { arm, against, isLess = false }: Pick<StudyClaim, "arm" | "against" | "isLess">,
+): string {
+  return `${arm} ${isLess ? "<" : ">"} ${against}`;
+}
 
 /** `0.032`, `<0.001`. */
 function showProbability(p: number): string {
@@ -82,9 +94,9 @@ function showProbability(p: number): string {
 export function claimCells(claims: readonly JudgedClaim[]): readonly (readonly string[])[] {
   return [
     ["claim", "measure", "difference", "p (Holm)", "paired d", "seeds", "outcome"],
-    ...claims.map(({ arm, against, measure, difference, test, adjusted, outcome }) => [
-      `${arm} > ${against}`,
-      measure,
+    ...claims.map(({ difference, test, adjusted, outcome, ...claim }) => [
+      claimText(claim),
+      claim.measure,
       showDifference(difference, 3),
       showProbability(adjusted),
       test === undefined ? "" : showDifference(test.effect, 2),

@@ -7,6 +7,7 @@
 
 import type { GivenSettings } from "@unitune/training";
 import { digestOf } from "../files/digest.ts";
+import type { PrimaryName } from "./primary.ts";
 import { type Arm, BASE, gridOf, type GridPoint } from "./arms.ts";
 import type { Asked } from "./trial.ts";
 
@@ -14,6 +15,10 @@ import type { Asked } from "./trial.ts";
 export interface StudyPlan extends Asked {
   /** The title of its page (default: that of the study of objectives). */
   readonly title?: string;
+  /** The measure that decides (default `"exact_match"`). */
+  readonly primary?: PrimaryName;
+  /** Digests of the files and folders that settings name, by their paths (default: none are named). */
+  readonly files?: Readonly<Record<string, string>>;
   /** The first seed (default 0). */
   readonly firstSeed?: number;
   /** The number of seeds. */
@@ -40,7 +45,7 @@ export interface StudyPlan extends Asked {
   readonly shared: GivenSettings;
 }
 
-/** A claim that is tested: one arm has more of a measure than another. */
+/** A claim that is tested: one arm has more of a measure than another, or less. */
 export interface StudyClaim {
   /** The arm. */
   readonly arm: string;
@@ -48,6 +53,8 @@ export interface StudyClaim {
   readonly against: string;
   /** The measure. */
   readonly measure: string;
+  /** Whether the arm has less of it, as of a divergence (default: it has more). */
+  readonly isLess?: boolean;
   /** What it would mean, in a few words. */
   readonly meaning: string;
 }
@@ -157,11 +164,14 @@ export function countsOf(plan: StudyPlan): ReadonlyMap<string, number> {
 }
 
 /**
- * The digest of a plan: two plans with the same one have the same trials.
+ * The digest of a plan: two plans with the same one have the same trials. Files count by their content,
+ * wherever they are.
  *
  * @param plan The plan.
  * @returns A SHA-256, in hexadecimal.
  */
-export function planDigest(plan: StudyPlan): string {
-  return digestOf(JSON.stringify(plan));
+export function planDigest({ files = {}, ...plan }: StudyPlan): string {
+  return digestOf(
+    JSON.stringify(plan, (_, value) => typeof value === "string" ? files[value] ?? value : value),
+  );
 }

@@ -7,8 +7,10 @@
 import type { GivenSettings } from "@unitune/training";
 import { listed } from "../flags/words.ts";
 import { type Arm, gridOf } from "./arms.ts";
+import { claimText } from "./claims.ts";
 import { planDigest } from "./plan.ts";
 import { countTrials, seedsOf, type StudyPlan } from "./plan.ts";
+import { type PrimaryMeasure, primaryOf } from "./primary.ts";
 import { markdownTable } from "./table.ts";
 
 /** Settings in words: `objective ift, gamma 0.5`. */
@@ -24,6 +26,17 @@ function stagesText({ before = [], settings }: Arm): string {
   return [...earlier, settingsText(settings)].join("; then ");
 }
 
+/** A measure, and which of its values are better. */
+function measureText({ measure, isLess }: PrimaryMeasure): string {
+  return `${measure}, of which ${isLess ? "less" : "more"} is better`;
+}
+
+/** The files that settings name, with what is known of them. */
+function filesText(files: Readonly<Record<string, string>>): string {
+  const own = Object.entries(files).map(([path, digest]) => `\`${path}\` (SHA-256 \`${digest}\`)`);
+  return `Files: ${listed(own)}.`;
+}
+
 /**
  * The plan in Markdown.
  *
@@ -34,6 +47,7 @@ export function planMarkdown(plan: StudyPlan): string {
   const { arms, helpers, claims = [], rates, isWholeGrid, selectionSeeds, base, shared } = plan;
   const seeds = seedsOf(plan);
   const range = (of: readonly number[]) => [...new Set([of.at(0), of.at(-1)])].join(" to ");
+  const { primary, files } = plan;
   const { tokenBudget } = shared;
   return [
     `Digest of the plan: \`${planDigest(plan)}\``,
@@ -50,6 +64,10 @@ export function planMarkdown(plan: StudyPlan): string {
         : ` Gradients are compared on ${plan.projected} of them, at the checkpoint.`
     } Trials: at most ${countTrials(plan)}.`,
     "",
+    ...primary === undefined
+      ? []
+      : [`The study is decided by ${measureText(primaryOf(plan))}.`, ""],
+    ...files === undefined ? [] : [filesText(files), ""],
     `Checkpoint: ${settingsText(base)}.`,
     "",
     `All arms: ${settingsText(shared)}.`,
@@ -72,8 +90,8 @@ export function planMarkdown(plan: StudyPlan): string {
     ...claims.length === 0 ? [] : [
       markdownTable([
         ["claim", "measure", "what it would mean"],
-        ...claims.map(({ arm, against, measure, meaning }) => [
-          `${arm} > ${against}`,
+        ...claims.map(({ measure, meaning, ...claim }) => [
+          claimText(claim),
           measure,
           meaning,
         ]),
@@ -82,9 +100,11 @@ export function planMarkdown(plan: StudyPlan): string {
     ],
     ...tokenBudget === undefined ? [] : [
       `Every arm ends with the step that brings its cost to ${tokenBudget} tokens: those that any ` +
-      `model reads or writes, and twice those with a gradient. ${
-        listed(helpers.map(({ name }) => name))
-      } costs extra, and is reported beside.`,
+      `model reads or writes, and twice those with a gradient.${
+        helpers.length === 0
+          ? ""
+          : ` ${listed(helpers.map(({ name }) => name))} costs extra, and is reported beside.`
+      }`,
       "",
     ],
   ].join("\n");

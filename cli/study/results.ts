@@ -6,6 +6,7 @@
 
 import { isRecord } from "../files/guards.ts";
 import type { GridPoint } from "./arms.ts";
+import type { PrimaryMeasure } from "./primary.ts";
 import { isTrialResult, type TrialResult } from "./trial.ts";
 
 /** The results of a study. */
@@ -51,22 +52,31 @@ interface TriedPoint {
   readonly results: readonly TrialResult[];
 }
 
-/** The sum of exact match on validation data. */
-function validationScore(results: readonly TrialResult[]): number {
-  return results.reduce(
-    (total, { measures }) => total + (measures["validation/exact_match"] ?? 0),
-    0,
-  );
+/** The sum of a measure on validation data: the larger, the better. */
+function validationScore(
+  results: readonly TrialResult[],
+  { validation, isLess }: PrimaryMeasure,
+): number {
+  // What was not measured is the worst.
+  const worst = isLess ? Infinity : 0;
+  const total = results.reduce((sum, { measures }) => sum + (measures[validation] ?? worst), 0);
+  return isLess ? -total : total;
 }
 
 /**
  * The point of a grid that is the best on validation data; of equally good ones, the first.
  *
  * @param tried The points with their results.
+ * @param primary The measure that decides.
  * @returns The point; undefined without points.
  */
-export function bestPoint(tried: readonly TriedPoint[]): GridPoint | undefined {
-  const [best] = tried.map(({ point, results }) => ({ point, score: validationScore(results) }))
-    .toSorted((a, b) => b.score - a.score);
+export function bestPoint(
+  tried: readonly TriedPoint[],
+  primary: PrimaryMeasure,
+): GridPoint | undefined {
+  const [best] = tried.map(({ point, results }) => ({
+    point,
+    score: validationScore(results, primary),
+  })).toSorted((a, b) => b.score - a.score);
   return best?.point;
 }

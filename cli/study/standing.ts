@@ -9,6 +9,7 @@ import { extentOf, readRunRecord } from "../report/run_page.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { BASE, type GridPoint } from "./arms.ts";
 import { type ArmGrid, countTrials, gridsOf, seedsOf, type StudyPlan, triedSeeds } from "./plan.ts";
+import { primaryOf } from "./primary.ts";
 import { bestPoint, type StudyResults } from "./results.ts";
 import { readPlan, type SavedStudy } from "./saved_study.ts";
 import { placesOf, readTrialResult, type TrialName, type TrialResult } from "./trial.ts";
@@ -63,7 +64,10 @@ function bestSoFar(
       result.arm === arm.name && result.point === point.name && seeds.includes(result.seed)
     ),
   }));
-  return bestPoint(tried.filter(({ results }) => results.length === seeds.length));
+  return bestPoint(
+    tried.filter(({ results }) => results.length === seeds.length),
+    primaryOf(plan),
+  );
 }
 
 /** How far a trial is that has no result; undefined if it was not begun. */

@@ -9,6 +9,12 @@ import { sameName } from "@unitune/objectives";
 import { nearest, UserError } from "@unitune/training";
 import { arms, BASELINE, rewardModelArm } from "./arms.ts";
 import { exposure } from "./exposure_plan.ts";
+import {
+  language,
+  type LanguageForm,
+  type LanguageMaterial,
+  withMaterial,
+} from "./language_plan.ts";
 import type { StudyPlan } from "./plan.ts";
 
 /** What the user decides of a study. */
@@ -25,6 +31,8 @@ export interface StudyChoice {
   readonly arms?: string | undefined;
   /** The fraction of training answers that are made wrong. */
   readonly noise: number;
+  /** The files of the study on a language model (default: none are known). */
+  readonly material?: LanguageMaterial | undefined;
 }
 
 /** The study of objectives on answers of a few characters. */
@@ -62,7 +70,8 @@ const objectivesQuick: StudyPlan = {
 export const studies = {
   objectives: { whole: objectivesWhole, quick: objectivesQuick },
   exposure,
-} as const satisfies Readonly<Record<string, Readonly<Record<"whole" | "quick", StudyPlan>>>>;
+  language,
+} as const satisfies Readonly<Record<string, Readonly<Record<"whole" | "quick", LanguageForm>>>>;
 
 /** The name of a study. */
 export type StudyName = keyof typeof studies;
@@ -85,7 +94,8 @@ function armNamed(word: string, names: readonly string[]): string {
  *
  * @param choice What the user decides.
  * @returns The plan.
- * @throws {UserError} If an arm is unknown.
+ * @throws {UserError} If an arm is unknown, or noise is asked for where rows are those of a file.
+ * @throws {RangeError} If the study is that on a language model, and its files are not given.
  *
  * @example
  * ```ts
@@ -97,9 +107,9 @@ function armNamed(word: string, names: readonly string[]): string {
  * ```
  */
 export function studyPlan(choice: StudyChoice): StudyPlan {
-  const { study = "objectives", noise } = choice;
+  const { study = "objectives", noise, material } = choice;
   const { whole, quick } = studies[study];
-  const form = choice.quick ? quick : whole;
+  const form: LanguageForm = choice.quick ? quick : whole;
   const { firstSeed = form.firstSeed ?? 0, seeds = form.seeds } = choice;
   const names = whole.arms.map(({ name }) => name);
   const wanted = choice.arms === undefined
@@ -112,8 +122,11 @@ export function studyPlan(choice: StudyChoice): StudyPlan {
   const isThere = (name: string) =>
     name === BASELINE || (wanted?.has(name) ?? known.some((arm) => arm.name === name));
   const { firstSeed: _, claims, ...rest } = form;
+  if (study === "language" && noise > 0) {
+    throw new UserError("--noise: the rows of --study language are those of a file, as they are");
+  }
   const noisy = noise === 0 && study !== "objectives" ? {} : { noise };
-  return {
+  const plan = {
     // Omitted if it is 0: plans are compared as JSON, and one without it is the same study.
     ...(firstSeed > 0 && { firstSeed }),
     ...rest,
@@ -125,4 +138,7 @@ export function studyPlan(choice: StudyChoice): StudyPlan {
     base: { ...form.base, ...noisy },
     shared: { ...form.shared, ...noisy },
   };
+  if (study !== "language") return plan;
+  if (material === undefined) throw new RangeError("studyPlan: a language study without its files");
+  return withMaterial(plan, material);
 }

@@ -20,6 +20,7 @@ import type { ProgressReporter } from "../terminal/progress.ts";
 import type { GridPoint } from "./arms.ts";
 import type { CompactResults } from "./compact.ts";
 import { type ArmGrid, gridsOf, type Helper, seedsOf, type StudyPlan, triedSeeds } from "./plan.ts";
+import { primaryOf } from "./primary.ts";
 import { bestPoint, type StudyResults } from "./results.ts";
 import { keepPlan, writeResults } from "./saved_study.ts";
 import { type Asked, placesOf, readTrialResult, type Trial, type TrialResult } from "./trial.ts";
@@ -59,10 +60,9 @@ interface ArmResults {
 const postponed: unique symbol = Symbol("postponed");
 
 /** The questions of a plan. */
-const askedOf = ({ samples, probed = 0, projected = 0 }: Asked): Asked => ({
-  samples,
-  probed,
-  projected,
+const askedOf = ({ samples, probed = 0, projected = 0, judge }: Asked): Asked => ({
+  ...{ samples, probed, projected },
+  ...judge !== undefined && { judge },
 });
 
 /** The running trials in a few words: `ppo, seed 3, and 1 more`. */
@@ -142,7 +142,7 @@ export async function carryOutStudy(study: StudyRun): Promise<StudyResults | und
       point,
       results: await settleAll(arm, point, own.slice(0, first)),
     })));
-    const best = bestPoint(tried);
+    const best = bestPoint(tried, primaryOf(plan));
     if (best === undefined) throw new RangeError(`${arm.name}: a grid without points`);
     const others = await settleAll(arm, best, own.slice(first));
     const results = [...tried.flatMap(({ results }) => results), ...others];

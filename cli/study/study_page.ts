@@ -29,9 +29,10 @@ import { openDevice } from "../run/devices.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { BASE, BASELINE } from "./arms.ts";
 import { type Belief, type Beliefs, readBeliefs } from "./beliefs.ts";
-import { claimCells, claimNote, judgedClaims } from "./claims.ts";
+import { claimCells, claimNote, claimText, judgedClaims } from "./claims.ts";
 import { mechanismTables } from "./mechanism.ts";
 import { planDigest } from "./plan.ts";
+import { primaryOf } from "./primary.ts";
 import { progressOf } from "./progress.ts";
 import { meanOf, pairedDifference } from "./statistics.ts";
 import { readUnfinished, type Standing } from "./standing.ts";
@@ -76,7 +77,7 @@ export interface ArmAnswer {
 export interface StudyRecord extends SavedStudy {
   /** How far the study is; undefined if it is finished. */
   readonly standing?: Standing | undefined;
-  /** Validation exact match of each arm over steps, the mean over seeds with its interval. */
+  /** A metric of validation data of each arm over steps, the mean over seeds with its interval. */
   readonly progress: readonly Curve[];
   /** What the models predict; undefined if there is no question. */
   readonly beliefs: Beliefs | undefined;
@@ -129,34 +130,37 @@ function differences({ plan, results }: StudyRecord, measure: string) {
 
 /** The section with the differences of all arms from further supervised training. */
 function differenceSection(record: StudyRecord): PageSection {
-  const series = [
-    { measure: "exact_match", name: "greedy" },
-    { measure: "mean@k", name: "sampled (mean@k)" },
-  ].map(({ measure, name }) => ({ name, rows: differences(record, measure) }));
+  const { drawn, noun } = primaryOf(record.plan);
+  const series = drawn.map(({ measure, name }) => ({ name, rows: differences(record, measure) }));
   return {
     title: "Differences from more SFT",
     body: figure(
       (width) =>
         intervals(series, {
-          title: "Exact match less that of further SFT",
-          x: { label: "exact match less that of further SFT" },
+          title: `${capitalized(noun)} less that of further SFT`,
+          x: { label: `${noun} less that of further SFT` },
           reference: { value: 0, label: "SFT" },
           width,
         }),
-      "Test exact match less that of further SFT, the mean over seeds and its 95 % interval.",
+      `Test ${noun} less that of further SFT, the mean over seeds and its 95 % interval.`,
     ),
   };
 }
 
+const capitalized = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1);
+
 /** The colours of an arm and of further supervised training beside it. */
 const [OWN, QUIET] = [0, 7] as const;
 
-/** The range of fractions and of their bands; undefined if there are none. */
-function rangeOf(curves: readonly Curve[]): readonly [number, number] | undefined {
+/** The range of values and of their bands; undefined if there are none. */
+function rangeOf(
+  curves: readonly Curve[],
+  isFraction: boolean,
+): readonly [number, number] | undefined {
   const values = curves.flatMap(({ points }) => points)
     .flatMap(({ y, low = y, high = y }) => [y, low, high]).filter(Number.isFinite)
     // An interval of few seeds may go beyond what a fraction can be.
-    .map((value) => Math.min(Math.max(value, 0), 1));
+    .map((value) => isFraction ? Math.min(Math.max(value, 0), 1) : value);
   if (values.length === 0) return undefined;
   return values.reduce<readonly [number, number]>(
     ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
@@ -166,7 +170,8 @@ function rangeOf(curves: readonly Curve[]): readonly [number, number] | undefine
 
 /** The section with a small chart for each arm, beside further supervised training. */
 function progressSection({ progress, plan }: StudyRecord): readonly PageSection[] {
-  const domain = rangeOf(progress);
+  const { curve: { noun, isFraction } } = primaryOf(plan);
+  const domain = rangeOf(progress, isFraction);
   if (domain === undefined) return [];
   const unit = plan.shared.tokenBudget === undefined ? "step" : "million tokens";
   const baseline = progress.filter(({ name }) => name === BASELINE)
@@ -175,9 +180,9 @@ function progressSection({ progress, plan }: StudyRecord): readonly PageSection[
     title: curve.name,
     draw: (width) =>
       curves([{ ...curve, color: OWN }, ...baseline], {
-        title: `Validation exact match of ${curve.name} by ${unit}`,
+        title: `Validation ${noun} of ${curve.name} by ${unit}`,
         x: { label: unit },
-        y: { label: "validation exact match", domain },
+        y: { label: `validation ${noun}`, domain },
         width,
         height: 220,
         hover: true,
@@ -185,7 +190,9 @@ function progressSection({ progress, plan }: StudyRecord): readonly PageSection[
   }));
   return [{
     title: "On the way",
-    body: html`<p>Exact match on validation data while each arm trains, the mean over seeds with its
+    body: html`<p>${
+      capitalized(noun)
+    } on validation data while each arm trains, the mean over seeds with its
       95 % interval; ${BASELINE} is dashed in each chart.</p>
       ${panels(drawn)}`,
   }];
@@ -202,7 +209,7 @@ const groups: Readonly<Record<ColumnGroup, string>> = {
 /** The section with the tables of a study, each with its columns explained. */
 function tableSection({ plan, results }: StudyRecord): PageSection {
   const rows = studyRows(plan, results);
-  const columns = studyColumns(rows);
+  const columns = studyColumns(rows, primaryOf(plan));
   const tables = Object.entries(groups).map(([group, title]) => {
     const own = columns.filter((column) => column.group === group);
     const [header = [], ...cells] = cellsOf(rows, own);
@@ -324,8 +331,8 @@ function claimSection({ plan, results }: StudyRecord): readonly PageSection[] {
   const claims = judgedClaims(plan, results);
   if (claims.length === 0) return [];
   const [header = [], ...rows] = claimCells(claims);
-  const meanings = claims.map(({ arm, against, meaning }): [string, string] => [
-    `${arm} > ${against}`,
+  const meanings = claims.map(({ meaning, ...claim }): [string, string] => [
+    claimText(claim),
     `${meaning}.`,
   ]);
   return [{
@@ -351,8 +358,12 @@ function measuresOf({ results }: StudyResults): readonly string[] {
 export function studyRecordPage(record: StudyRecord): string {
   const { command, plan, results, beliefs, standing } = record;
   const isFinished = standing === undefined;
-  const [first = "", ...others] = verdictOf(studyRows(plan, results), isFinished);
-  const baseline = [...measuresBySeed(results, BASELINE, "exact_match").values()];
+  const [first = "", ...others] = verdictOf(
+    studyRows(plan, results),
+    { isFinished, primary: primaryOf(plan) },
+  );
+  const { measure, phrase } = primaryOf(plan);
+  const baseline = [...measuresBySeed(results, BASELINE, measure).values()];
   return page({
     title: plan.title ?? "SFT, RLHF and IFT on the same data",
     lead: html`${isFinished ? [] : extentText(standing)}<p class="verdict">${first}</p>
@@ -360,7 +371,7 @@ export function studyRecordPage(record: StudyRecord): string {
       <p class="quiet">${
       baseline.length === 0
         ? ""
-        : `Further SFT ends at an exact match of ${meanOf(baseline).toFixed(3)}. `
+        : `Further SFT ends at ${phrase} of ${meanOf(baseline).toFixed(3)}. `
     }Differences
       from it are taken seed by seed; intervals are Student's, 95 %. ${plan.arms.length} ways to go
       on from one undertrained model, ${plan.seeds} seeds; made by <code>${command}</code>.</p>`,

@@ -10,6 +10,7 @@ import { fitTable } from "../terminal/layout.ts";
 import { BASE, BASELINE, rewardModelArm } from "./arms.ts";
 import { type Estimate, estimateOf, pairedDifference } from "./statistics.ts";
 import { seedsOf, type StudyPlan } from "./plan.ts";
+import { type PrimaryMeasure, primaryOf } from "./primary.ts";
 import { chosenResults, measuresBySeed, type StudyResults } from "./results.ts";
 
 /** A table with its title, and a sentence on its numbers. */
@@ -49,6 +50,9 @@ export const shownMeasures: readonly Shown[] = [
   { measure: "step_recovery", title: "step recovery", digits: 3, group: "exposure" },
   { measure: "state_distance", title: "state distance", digits: 3, group: "exposure" },
   { measure: "reached_share", title: "reached", digits: 3, group: "exposure" },
+  { measure: "gold_kl", title: "gold KL", digits: 3, group: "exposure" },
+  { measure: "own_kl", title: "own KL", digits: 3, group: "exposure" },
+  { measure: "excess_error", title: "excess", digits: 3, group: "exposure" },
   { measure: "longer/exact_match", title: "longer", digits: 3, group: "elsewhere" },
   { measure: "reformatted/exact_match", title: "reformatted", digits: 3, group: "elsewhere" },
   { measure: "mistaught/exact_match", title: "mistaught", digits: 3, group: "elsewhere" },
@@ -65,9 +69,9 @@ export interface StudyRow {
   readonly point: string;
   /** The mean of each measure that the arm has. */
   readonly means: ReadonlyMap<string, Estimate>;
-  /** The difference of exact match from further supervised training. */
+  /** The difference of the deciding measure from further supervised training. */
   readonly difference?: Estimate | undefined;
-  /** The number of seeds on which exact match is higher, equal and lower. */
+  /** The number of seeds on which that measure is higher, equal and lower. */
   readonly wins: readonly [more: number, equal: number, less: number];
   /** Means over seeds in thousands: examples, tokens forward and tokens backward. */
   readonly cost: readonly [examples: number, forward: number, backward: number];
@@ -78,13 +82,13 @@ export interface StudyRow {
  *
  * @param plan The plan.
  * @param results The results.
- * @param measure The measure whose differences are shown.
+ * @param measure The measure whose differences are shown (default: the one that decides).
  * @returns A row for the checkpoint, then one for each arm.
  */
 export function studyRows(
   plan: StudyPlan,
   results: StudyResults,
-  measure = "exact_match",
+  measure = primaryOf(plan).measure,
 ): readonly StudyRow[] {
   const baseline = measuresBySeed(results, BASELINE, measure);
   return [BASE, ...plan.arms.map(({ name }) => name)].map((arm) => {
@@ -154,18 +158,18 @@ function measureColumn({ measure, title, digits, group }: Shown): StudyColumn {
   };
 }
 
-/** The columns that compare exact match with that of further supervised training. */
-const comparisonColumns: readonly StudyColumn[] = [
+/** The columns that compare the deciding measure with that of further supervised training. */
+const comparisonColumns = (title: string): readonly StudyColumn[] => [
   {
-    title: `exact - ${BASELINE}`,
-    meaning: `mean over seeds of exact less that of ${BASELINE} with the same seed, and its 95 % ` +
-      `interval`,
+    title: `${title} - ${BASELINE}`,
+    meaning: `mean over seeds of ${title} less that of ${BASELINE} with the same seed, and its ` +
+      `95 % interval`,
     group: "results",
     cell: ({ difference }) => showDifference(difference),
   },
   {
     title: "wins",
-    meaning: `number of seeds on which exact is higher than, equal to and lower than that of ` +
+    meaning: `number of seeds on which ${title} is higher than, equal to and lower than that of ` +
       BASELINE,
     group: "results",
     cell: ({ arm, wins, difference }) =>
@@ -192,13 +196,23 @@ const costColumns: readonly StudyColumn[] = [
   },
 ];
 
-/** The columns of a study's table. Some measures exist only for some tasks. */
-export function studyColumns(rows: readonly StudyRow[]): readonly StudyColumn[] {
-  const [first, ...others] = shownMeasures
+/**
+ * The columns of a study's table, the measure that decides first. Some measures exist only for some
+ * tasks.
+ */
+export function studyColumns(
+  rows: readonly StudyRow[],
+  { measure: deciding, title } = primaryOf({}),
+): readonly StudyColumn[] {
+  const there = shownMeasures
     .filter(({ measure }) => rows.some(({ means }) => means.has(measure)));
+  const [decides, others] = [
+    there.filter(({ measure }) => measure === deciding),
+    there.filter(({ measure }) => measure !== deciding),
+  ];
   return [
-    ...first === undefined ? [] : [measureColumn(first)],
-    ...comparisonColumns,
+    ...decides.map((shown) => ({ ...measureColumn(shown), group: "results" as const })),
+    ...comparisonColumns(title),
     ...others.map(measureColumn),
     ...costColumns,
   ];
@@ -216,21 +230,24 @@ export function cellsOf(
 }
 
 /** The cells of a study's table, the headings first. */
-function studyCells(rows: readonly StudyRow[]): readonly (readonly string[])[] {
-  return cellsOf(rows, studyColumns(rows));
+function studyCells(
+  rows: readonly StudyRow[],
+  primary?: PrimaryMeasure,
+): readonly (readonly string[])[] {
+  return cellsOf(rows, studyColumns(rows, primary));
 }
 
 /** The table for a terminal. */
-export function studyLines(rows: readonly StudyRow[]): string[] {
-  return fitTable(studyCells(rows));
+export function studyLines(rows: readonly StudyRow[], primary?: PrimaryMeasure): string[] {
+  return fitTable(studyCells(rows, primary));
 }
 
 /** The differences from further supervised training in the second table. */
-const sideDifferences = [
-  { measure: "validation/exact_match", title: "validation" },
+const sideDifferences = ({ validation }: PrimaryMeasure) => [
+  { measure: validation, title: "validation" },
   { measure: "recovery", title: "recovery" },
   { measure: "length", title: "length" },
-] as const;
+];
 
 /** The beginning of the names of exact match of one kind of question. */
 const KIND = "exact_match/";
@@ -242,7 +259,7 @@ function sideCells(plan: StudyPlan, results: StudyResults): readonly (readonly s
     results.results.filter(({ arm }) => arms.includes(arm))
       .flatMap(({ measures }) => Object.keys(measures)),
   );
-  const differences = sideDifferences.filter(({ measure }) => known.has(measure));
+  const differences = sideDifferences(primaryOf(plan)).filter(({ measure }) => known.has(measure));
   const kinds = [...known].filter((measure) => measure.startsWith(KIND))
     .map((measure) => ({ measure, title: measure.slice(KIND.length) }));
   const means = [{ measure: "nll", title: "nll" }, ...kinds];
@@ -267,8 +284,9 @@ function sideCells(plan: StudyPlan, results: StudyResults): readonly (readonly s
   ];
 }
 
-/** A line for each arm: its tried settings, with exact match on the validation data that chose. */
+/** A line for each arm: its tried settings, with the measure of the validation data that chose. */
 export function studyTried(plan: StudyPlan, results: StudyResults): string[] {
+  const { validation } = primaryOf(plan);
   const chosenBy = seedsOf(plan).slice(0, plan.selectionSeeds);
   return plan.arms.map(({ name }) => {
     const tried = Map.groupBy(
@@ -276,7 +294,7 @@ export function studyTried(plan: StudyPlan, results: StudyResults): string[] {
       ({ point }) => point,
     );
     const scores = [...tried].map(([point, ofPoint]) => {
-      const values = ofPoint.map(({ measures }) => measures["validation/exact_match"] ?? NaN);
+      const values = ofPoint.map(({ measures }) => measures[validation] ?? NaN);
       return `${showPoint(point)}: ${estimateOf(values).mean.toFixed(3)}`;
     });
     return `${name}: ${scores.join("; ")}`;
@@ -297,23 +315,28 @@ export function markdownTable([head = [], ...body]: readonly (readonly string[])
 
 /** Both tables of a study in Markdown. */
 export function studyMarkdown(plan: StudyPlan, results: StudyResults): string {
-  const tables = [studyCells(studyRows(plan, results)), sideCells(plan, results)];
+  const tables = [
+    studyCells(studyRows(plan, results), primaryOf(plan)),
+    sideCells(plan, results),
+  ];
   return tables.map(markdownTable).join("\n\n");
 }
 
-/** A line for each arm: the runs of its chosen settings, with the exact match of each seed. */
+/** A line for each arm: the runs of its chosen settings, with the deciding measure of each seed. */
 export function studyRuns(plan: StudyPlan, results: StudyResults): string[] {
+  const { measure } = primaryOf(plan);
   const seeds = seedsOf(plan);
   return [BASE, ...Object.keys(results.chosen)].map((arm) => {
-    const matches = measuresBySeed(results, arm, "exact_match");
+    const measured = measuresBySeed(results, arm, measure);
     const runs = [`runs/${arm}`, results.chosen[arm] ?? "", "seed-N"].filter((part) => part !== "");
-    const values = seeds.map((seed) => matches.get(seed)?.toFixed(3) ?? "none");
+    const values = seeds.map((seed) => measured.get(seed)?.toFixed(3) ?? "none");
     return `\`${runs.join("/")}\`: ${values.join(", ")}`;
   });
 }
 
 /** Sentences beside the table, on single kinds of questions and on preferences. */
 export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
+  const { validation, noun } = primaryOf(plan);
   const perSeed = (arm: string, measure: string) => [
     ...measuresBySeed(results, arm, measure).values(),
   ];
@@ -332,10 +355,10 @@ export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
       `wrong answer is the chosen one. Verifiers, validation data and the test have no noise; ` +
       `mistaught is the exact match on the prompts whose training answers are wrong`,
     ]),
-    ...[perSeed(BASE, "validation/exact_match")].flatMap((matches) =>
-      matches.length === 0
+    ...[perSeed(BASE, validation)].flatMap((measured) =>
+      measured.length === 0
         ? []
-        : [`exact match of the starting checkpoints on validation data: ${list(matches)}`]
+        : [`${noun} of the starting checkpoints on validation data: ${list(measured)}`]
     ),
     ...rewarded.flatMap(({ name }) => {
       const own = measuresBySeed(results, name, measure);

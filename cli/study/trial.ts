@@ -10,8 +10,11 @@ import { modelOf } from "@unitune/objectives";
 import {
   type Cost,
   type GivenSettings,
+  longestRow,
   objectiveOptions,
+  type PreparedRun,
   type Question,
+  type Split,
   type TrainSettings,
   trainSettings,
   UserError,
@@ -25,12 +28,14 @@ import { readJson } from "../files/read.ts";
 import { runConfig } from "../run/run_config.ts";
 import { holdRun, startRun } from "../run/run_folder.ts";
 import { runPaths } from "../run/run_paths.ts";
-import { readBase, type TrainedBase } from "../run/trained.ts";
+import { readStart } from "../run/base.ts";
+import { readBase, readTeacher, type TrainedBase } from "../run/trained.ts";
 import { carryOut } from "../run/carry_out.ts";
 import { BASE } from "./arms.ts";
 import { comparedOnGold } from "./exposure/compared.ts";
+import { createExcessProbe } from "./exposure/excess.ts";
 import { createProbe, exposureMeasures, type Probe } from "./exposure/probe.ts";
-import { createExaminer, type Measures } from "./measures.ts";
+import { createExaminer, type Examination, type Measures } from "./measures.ts";
 
 /** A trial: an arm with some settings and a seed. */
 export interface Trial {
@@ -124,6 +129,11 @@ export interface Asked {
    * (default 0: they are not).
    */
   readonly projected?: number;
+  /**
+   * The run of a better model with the same tokens, by which exposure is measured where no world says
+   * what is right (default: there is none).
+   */
+  readonly judge?: string;
 }
 
 /** A trial to carry out. */
@@ -148,13 +158,18 @@ export interface TrialRun {
  * @throws {UserError} If the run fails.
  */
 export async function carryOutTrial(run: TrialRun): Promise<boolean> {
-  const { trial, folder, asked: { samples, probed = 0, projected = 0 }, device, signal } = run;
+  const { trial, folder, asked: { samples, probed = 0, projected = 0, judge }, device, signal } =
+    run;
   const { arm, point, seed } = trial;
   const stages = trial.stages.map((own) => trainSettings(own));
-  const from = stages[0]?.from;
+  const [first] = stages;
   const places = placesOf(trial);
-  const base = from === undefined ? undefined : await readBase(from);
-  const prepared = await prepare(stages, base);
+  const base = first?.from === undefined ? undefined : await readBase(first.from);
+  const pretrained = first === undefined || base !== undefined
+    ? undefined
+    : await readStart(first, { device });
+  const start = base ?? pretrained;
+  const prepared = await prepare(stages, start);
   const runFolder = `${folder}/${places.run}`;
   using held = await isThere(runPaths(runFolder).config)
     ? await holdRun(runFolder)
@@ -166,27 +181,29 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
     prepared,
     device,
     signal,
-    ...(base !== undefined && { start: base.models }),
+    ...start?.models && { start: start.models },
   });
   if (!isComplete) return false;
 
   const { models: { policy } } = await readBase(runFolder);
-  const [validation] = prepared.splits;
-  if (validation === undefined) throw new RangeError("a study without validation data");
-  const test = [...prepared.test, ...prepared.mistaught];
-  const examination = { validation, test, samples, seed };
+  const examination = { ...examinedSplits(prepared), samples, seed };
+  const { validation, test: [{ questions: asked }] } = examination;
   using examiner = createExaminer(examination, prepared.model, prepared.tokenizer, device);
   using probe = createProbe(prepared.model, prepared.tokenizer, device);
   // Of one seed, all arms are asked the same questions, with the same mistakes forced on them.
-  const questions = prepared.test[0]?.questions ?? [];
+  const questions = asked.slice(0, probed);
   const measures = {
     ...await examiner.validate(policy),
     ...await examiner.examine(policy, base?.models.policy ?? policy),
-    ...await exposureMeasures(probe, policy, questions.slice(0, probed), seed),
+    ...await exposureMeasures(probe, policy, questions, seed),
+    ...judge !== undefined && await excess(judge, {
+      ...{ prepared, policy, device, seed, questions },
+      validation: validation.questions.slice(0, probed),
+    }),
     ...await gradients(run, {
       probe,
       stages,
-      questions: questions.slice(0, projected),
+      questions: asked.slice(0, projected),
       policy,
       base,
     }),
@@ -202,6 +219,54 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
     `${JSON.stringify(result, null, 1)}\n`,
   );
   return true;
+}
+
+/** The splits by which a model of a study is measured. */
+type ExaminedSplits = Pick<Examination, "validation"> & {
+  readonly test: readonly [Split, ...Split[]];
+};
+
+/**
+ * The validation data, on which settings are chosen, and the test. Rows of files have no test: there,
+ * every other question of the validation data is of the test, and the choice sees the rest.
+ */
+function examinedSplits({ splits, test, mistaught }: PreparedRun): ExaminedSplits {
+  const [validation] = splits;
+  if (validation === undefined) throw new RangeError("a study without validation data");
+  const [first, ...others] = test;
+  if (first !== undefined) return { validation, test: [first, ...others, ...mistaught] };
+  const half = (name: string, parity: number): Split => {
+    const questions = validation.questions.filter((_, i) => i % 2 === parity);
+    return { name, questions, sequences: questions.map(({ sequence }) => sequence), notes: [] };
+  };
+  return { validation: half(validation.name, 0), test: [half("test", 1)] };
+}
+
+/** What is measured by a better model. */
+interface ExcessQuestion {
+  readonly prepared: PreparedRun;
+  readonly policy: unknown;
+  readonly device: Device;
+  readonly seed: number;
+  readonly questions: readonly Question[];
+  readonly validation: readonly Question[];
+}
+
+/** The measures by a better model, on the test and on validation data. */
+async function excess(
+  judge: string,
+  { prepared, policy, device, seed, questions, validation }: ExcessQuestion,
+): Promise<Measures> {
+  const { model, tokenizer } = prepared;
+  const better = await readTeacher(judge, prepared, longestRow(model.config.context));
+  using probe = createExcessProbe(model, better, tokenizer, device);
+  const chosenBy = await probe.measure(policy, validation, seed);
+  return {
+    ...await probe.measure(policy, questions, seed),
+    ...Object.fromEntries(
+      Object.entries(chosenBy).map(([name, value]) => [`validation/${name}`, value]),
+    ),
+  };
 }
 
 /** What gradients are compared by. */

@@ -57,9 +57,14 @@ function extentsOf(
  *
  * @param plan The plan.
  * @param seed The seed.
- * @returns Its own rows, of its task where seeds have tasks in turn.
+ * @returns Its own rows, of its task where seeds have tasks in turn; nothing where the rows are those of
+ * a file, which all seeds have in another order.
  */
-export function dataOf({ tasks }: Pick<StudyPlan, "tasks">, seed: number): GivenSettings {
+export function dataOf(
+  { tasks, shared }: Pick<StudyPlan, "tasks" | "shared">,
+  seed: number,
+): GivenSettings {
+  if (shared.data !== undefined) return {};
   const own = tasks?.[seed % tasks.length];
   return { dataSeed: seed, ...own !== undefined && { tasks: own } };
 }

@@ -7,23 +7,28 @@
 
 import { listed } from "../flags/words.ts";
 import { BASE, BASELINE } from "./arms.ts";
+import { type PrimaryMeasure, primaryOf } from "./primary.ts";
 import { showDifference, type StudyRow } from "./table.ts";
 
 /** The places of an arm's interval, and how the sentences on them begin, in order. */
 const openings = [
-  // Above 0, below 0, around 0, and none because of a single seed.
-  ["better", "Better than further SFT in exact match"],
-  ["worse", "Worse than further SFT"],
-  ["unclear", "Not to be told apart from further SFT"],
-  ["single", "With one seed there are no intervals, so these differences may be chance"],
+  // Beyond 0 on the better and on the worse side, around 0, and none because of a single seed.
+  ["better", (noun: string) => `Better than further SFT in ${noun}`],
+  ["worse", () => "Worse than further SFT"],
+  ["unclear", () => "Not to be told apart from further SFT"],
+  ["single", () => "With one seed there are no intervals, so these differences may be chance"],
 ] as const;
 
 /** The place of an arm's interval. */
 type Standing = typeof openings[number][0];
 
-function standingOf({ low, high }: NonNullable<StudyRow["difference"]>): Standing {
+function standingOf(
+  { low, high }: NonNullable<StudyRow["difference"]>,
+  { isLess }: PrimaryMeasure,
+): Standing {
   if (Number.isNaN(low + high)) return "single";
-  return low > 0 ? "better" : high < 0 ? "worse" : "unclear";
+  if (low <= 0 && high >= 0) return "unclear";
+  return low > 0 === !isLess ? "better" : "worse";
 }
 
 /** The sentence that warns of many comparisons. The expected number holds for dependent arms, too. */
@@ -39,7 +44,8 @@ function warning(count: number): readonly string[] {
  * The outcome of a study in words.
  *
  * @param rows The rows of its table.
- * @param isFinished Whether no more results are to come (default true).
+ * @param options Whether no more results are to come (default true), and the measure that decides
+ * (default: exact match).
  * @returns The sentences.
  *
  * @example
@@ -54,10 +60,16 @@ function warning(count: number): readonly string[] {
  * ]);
  * ```
  */
-export function verdictOf(rows: readonly StudyRow[], isFinished = true): readonly string[] {
+export function verdictOf(
+  rows: readonly StudyRow[],
+  { isFinished = true, primary = primaryOf({}) }: {
+    readonly isFinished?: boolean;
+    readonly primary?: PrimaryMeasure;
+  } = {},
+): readonly string[] {
   const compared = rows.flatMap(({ arm, difference }) =>
     arm === BASE || arm === BASELINE || difference === undefined ? [] : [{ arm, difference }]
-  ).toSorted((a, b) => b.difference.mean - a.difference.mean);
+  ).toSorted((a, b) => (primary.isLess ? -1 : 1) * (b.difference.mean - a.difference.mean));
   if (compared.length === 0) {
     return [
       isFinished
@@ -65,15 +77,15 @@ export function verdictOf(rows: readonly StudyRow[], isFinished = true): readonl
         : "No arm can be compared with further SFT yet.",
     ];
   }
-  const standings = Map.groupBy(compared, ({ difference }) => standingOf(difference));
+  const standings = Map.groupBy(compared, ({ difference }) => standingOf(difference, primary));
   const sentences = openings.flatMap(([standing, opening]) => {
     const own = standings.get(standing) ?? [];
     const parts = own.map(({ arm, difference }) => `${arm} ${showDifference(difference)}`);
-    return parts.length === 0 ? [] : [`${opening}: ${listed(parts)}.`];
+    return parts.length === 0 ? [] : [`${opening(primary.noun)}: ${listed(parts)}.`];
   });
   const isJudged = !standings.has("single");
   const nobody = isJudged && !standings.has("better")
-    ? ["No arm is better than further SFT in exact match."]
+    ? [`No arm is better than further SFT in ${primary.noun}.`]
     : [];
   return [...nobody, ...sentences, ...isJudged ? warning(compared.length) : []];
 }

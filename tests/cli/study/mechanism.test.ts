@@ -1,7 +1,7 @@
 /** The tables on the reasons of a study: tasks, exposure, gradients, times. */
 import { assertEquals } from "@std/assert";
 import { mechanismTables } from "../../../cli/study/mechanism.ts";
-import { matchAt, progressOf } from "../../../cli/study/progress.ts";
+import { measureAt, progressOf } from "../../../cli/study/progress.ts";
 import { timeTable } from "../../../cli/study/schedule.ts";
 import type { StudyPlan } from "../../../cli/study/plan.ts";
 import type { StudyResults } from "../../../cli/study/results.ts";
@@ -89,5 +89,5 @@ inFolder("an arm's curve is over tokens, on the lines between its validations", 
   // 4 million tokens at step 20, 8 at the end.
   assertEquals(points.map(({ x }) => x), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
   assertEquals(points.map(({ y }) => y), [0, 0.1875, 0.375, 0.5625, ...Array(5).fill(0.75)]);
-  assertEquals(matchAt([], 1), NaN);
+  assertEquals(measureAt([], 1), NaN);
 });
