@@ -336,7 +336,7 @@ export const glossary: readonly GlossaryGroup[] = [
       ),
       entry(
         "own_kl",
-        "the same, averaged over the tokens of answers that p has sampled at temperature 1 to the same prompts",
+        "gold_kl of the tokens of answers that p has sampled at temperature 1 to the same prompts, in place of gold answers",
       ),
       entry(
         "excess_error",

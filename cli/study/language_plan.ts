@@ -112,7 +112,7 @@ const whole: LanguageForm = {
   helpers: [],
   claims,
   base: { ...common, objective: "sft", steps: 60, learningRate: 1e-3 },
-  shared: { ...common, steps: 2000, tokenBudget: BUDGET },
+  shared: { ...common, evalSteps: 50, steps: 2000, tokenBudget: BUDGET },
   samples: 1,
   probed: 60,
 };

@@ -65,6 +65,16 @@ export interface Helper extends Arm {
   readonly isNew?: boolean;
 }
 
+/**
+ * The name of the validation data in the records of a study's runs.
+ *
+ * @param plan The plan.
+ * @returns That of the built-in tasks, or that of the rows of a file.
+ */
+export function validationSplit({ shared }: Pick<StudyPlan, "shared">): string {
+  return shared.data === undefined ? "held-out" : "validation";
+}
+
 /** The most seeds of a study: a plan that was edited must not fill the memory. */
 export const MOST_SEEDS = 10_000;
 

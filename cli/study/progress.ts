@@ -10,7 +10,7 @@ import type { Curve } from "../report/plot.ts";
 import { evaluationsIn, stepsIn } from "../report/summary.ts";
 import { runPaths } from "../run/run_paths.ts";
 import { estimateOf } from "./statistics.ts";
-import type { StudyPlan } from "./plan.ts";
+import { type StudyPlan, validationSplit } from "./plan.ts";
 import { primaryOf } from "./primary.ts";
 import { chosenResults, type StudyResults } from "./results.ts";
 
@@ -22,18 +22,26 @@ interface Validation {
   readonly y: number;
 }
 
+/** The data and the metric of a curve. */
+interface Drawn {
+  /** The name of the validation data. */
+  readonly name: string;
+  /** The metric. */
+  readonly metric: string;
+}
+
 /** The points of a curve over tokens, which all arms and seeds have in common. */
 const POINTS = 9;
 
 /** The validations of a run by their steps. */
-function bySteps(lines: readonly JsonLine[], metric: string): readonly Validation[] {
+function bySteps(lines: readonly JsonLine[], { name, metric }: Drawn): readonly Validation[] {
   return evaluationsIn(lines).flatMap(({ step, split, metrics: { [metric]: y } }) =>
-    split === "held-out" && y !== undefined ? [{ x: step, y }] : []
+    split === name && y !== undefined ? [{ x: step, y }] : []
   );
 }
 
 /** The validations of a run by the tokens that it had cost; those whose cost was not logged are left out. */
-function byTokens(lines: readonly JsonLine[], metric: string): readonly Validation[] {
+function byTokens(lines: readonly JsonLine[], drawn: Drawn): readonly Validation[] {
   const costs = new Map([
     [0, 0],
     ...stepsIn(lines).map(({ step, metrics }): [number, number] => [
@@ -45,7 +53,7 @@ function byTokens(lines: readonly JsonLine[], metric: string): readonly Validati
       }),
     ]),
   ]);
-  return bySteps(lines, metric).flatMap(({ x: step, y }) => {
+  return bySteps(lines, drawn).flatMap(({ x: step, y }) => {
     const x = costs.get(step) ?? NaN;
     return Number.isFinite(x) ? [{ x, y }] : [];
   });
@@ -106,13 +114,13 @@ export async function progressOf(
     ),
   );
   const { shared: { tokenBudget } } = plan;
-  const { curve: { metric } } = primaryOf(plan);
+  const drawn = { name: validationSplit(plan), metric: primaryOf(plan).curve.metric };
   if (tokenBudget === undefined) {
-    const all = Map.groupBy(runs.flatMap((lines) => bySteps(lines, metric)), ({ x }) => x);
+    const all = Map.groupBy(runs.flatMap((lines) => bySteps(lines, drawn)), ({ x }) => x);
     const points = [...all].map(([x, own]) => pointOf(x, own.map(({ y }) => y)));
     return { name: arm, points };
   }
-  const validations = runs.map((lines) => byTokens(lines, metric))
+  const validations = runs.map((lines) => byTokens(lines, drawn))
     .filter(({ length }) => length > 0);
   if (validations.length === 0) return { name: arm, points: [] };
   const points = Array.from({ length: POINTS }, (_, i) => {

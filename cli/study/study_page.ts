@@ -31,12 +31,11 @@ import { BASE, BASELINE } from "./arms.ts";
 import { type Belief, type Beliefs, readBeliefs } from "./beliefs.ts";
 import { claimCells, claimNote, claimText, judgedClaims } from "./claims.ts";
 import { mechanismTables } from "./mechanism.ts";
-import { planDigest } from "./plan.ts";
+import { planDigest, seedsOf, validationSplit } from "./plan.ts";
 import { primaryOf } from "./primary.ts";
 import { progressOf } from "./progress.ts";
 import { meanOf, pairedDifference } from "./statistics.ts";
 import { readUnfinished, type Standing } from "./standing.ts";
-import { seedsOf } from "./plan.ts";
 import { chosenResults, measuresBySeed, type StudyResults } from "./results.ts";
 import { isStudyFinished, readStudy, type SavedStudy } from "./saved_study.ts";
 import {
@@ -86,19 +85,19 @@ export interface StudyRecord extends SavedStudy {
 }
 
 /**
- * The greedy answers of an arm on a seed to validation prompts: those at its end, and those at its
+ * The greedy answers of an arm on the first seed to validation prompts: those at its end, and those at its
  * start, which are of the checkpoint.
  */
 async function answersOf(
   folder: string,
-  results: StudyResults,
+  { plan, results }: Pick<StudyRecord, "plan" | "results">,
   arm: string,
-  ofSeed: number | undefined,
 ): Promise<readonly ArmAnswer[]> {
+  const [ofSeed] = seedsOf(plan);
   const run = chosenResults(results, arm).find(({ seed }) => seed === ofSeed);
   if (run === undefined) return [];
   const lines = (await readJsonLines(runPaths(`${folder}/${run.run}`).samples))
-    .filter(({ split }) => split === "held-out");
+    .filter(({ split }) => split === validationSplit(plan));
   const at = (moment: JsonLine | undefined, name: string) =>
     lines.flatMap(({ step, prompt, gold, answer, right }) =>
       step === moment?.step && typeof prompt === "string" && typeof gold === "string" &&
@@ -331,8 +330,8 @@ function claimSection({ plan, results }: StudyRecord): readonly PageSection[] {
   const claims = judgedClaims(plan, results);
   if (claims.length === 0) return [];
   const [header = [], ...rows] = claimCells(claims);
-  const meanings = claims.map(({ meaning, ...claim }): [string, string] => [
-    claimText(claim),
+  const meanings = claims.map(({ meaning, measure, ...claim }): [string, string] => [
+    `${claimText(claim)}, ${measure}`,
     `${meaning}.`,
   ]);
   return [{
@@ -397,9 +396,8 @@ async function readRuns(
 ): Promise<Pick<StudyRecord, "progress" | "answers">> {
   const trained = plan.arms.map(({ name }) => name);
   const progress = await Promise.all(trained.map((arm) => progressOf(folder, plan, results, arm)));
-  const [seed] = seedsOf(plan);
   const answers = await Promise.all(
-    trained.map((arm) => answersOf(folder, results, arm, seed)),
+    trained.map((arm) => answersOf(folder, { plan, results }, arm)),
   );
   return { progress, answers: distinct(answers.flat()) };
 }
