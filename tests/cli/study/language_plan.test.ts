@@ -22,6 +22,7 @@ import type { LanguageMaterial } from "../../../cli/study/language_plan.ts";
 import { planDigest } from "../../../cli/study/plan.ts";
 import { planMarkdown } from "../../../cli/study/plan_text.ts";
 import { primaryOf } from "../../../cli/study/primary.ts";
+import { progressOf } from "../../../cli/study/progress.ts";
 import { bestPoint } from "../../../cli/study/results.ts";
 import { studyPlan } from "../../../cli/study/studies.ts";
 import { studyLines, studyRows, studyTried } from "../../../cli/study/table.ts";
@@ -223,5 +224,12 @@ inFolder(
       further.gold_kl !== further["validation/gold_kl"],
       "both halves have the same questions",
     );
+    // Its curve is of the loss on the validation rows, before and after its one step.
+    const trained = await readTrialResult(folder, { arm: "sft", point: "", seed: 0 });
+    const plan = { ...whole, shared: { data } };
+    const found = { chosen: { sft: "" }, results: trained === undefined ? [] : [trained] };
+    const { points } = await progressOf(folder, plan, found, "sft");
+    assertEquals(points.map(({ x }) => x), [0, 1]);
+    for (const { y } of points) assertGreater(y, 0);
   },
 );
