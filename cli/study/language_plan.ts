@@ -52,7 +52,6 @@ const arms: readonly Arm[] = [
     about: "IFT's states; tokens weighed by the chance of their states",
     settings: { objective: "ift", propagation: "reach", gamma: 0.5 },
   },
-  { name: "dft", about: "tokens weighed by their probability", settings: { objective: "dft" } },
   {
     name: "sft-then-distillation",
     about: "half of the budget on gold answers, half on own answers that the better model judges",
@@ -88,13 +87,13 @@ const claims: readonly StudyClaim[] = [
   ),
 ];
 
-/** Batches and evaluations of all trainings. Every other of the questions is of the test. */
+/** Batches and evaluations of all trainings. */
 const common: GivenSettings = {
   batchSize: 8,
   gradientAccumulation: 1,
   warmupSteps: 10,
   evalExamples: 120,
-  evalAnswers: 120,
+  evalAnswers: 4,
 };
 
 /** The title of the page. */
@@ -105,7 +104,7 @@ const whole: LanguageForm = {
   title,
   primary: "own_kl",
   seeds: 10,
-  selectionSeeds: 2,
+  selectionSeeds: 1,
   rates: [3e-4, 1e-3],
   isWholeGrid: false,
   arms,
@@ -114,7 +113,7 @@ const whole: LanguageForm = {
   base: { ...common, objective: "sft", steps: 60, learningRate: 1e-3 },
   shared: { ...common, evalSteps: 50, steps: 2000, tokenBudget: BUDGET },
   samples: 1,
-  probed: 60,
+  probed: 30,
 };
 
 /** The arms of the quick form. */

@@ -22,7 +22,7 @@ import {
 import { isNatural, isNumber, isRecord } from "../files/guards.ts";
 import { isThere, makeFolder } from "../files/folders.ts";
 import { writeFileAtomically } from "../files/atomic.ts";
-import { prepare } from "../data/prepare.ts";
+import { prepare, type Prepared } from "../data/prepare.ts";
 import { readEvaluations } from "../report/summary.ts";
 import { readJson } from "../files/read.ts";
 import { runConfig } from "../run/run_config.ts";
@@ -169,7 +169,10 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
     ? undefined
     : await readStart(first, { device });
   const start = base ?? pretrained;
-  const prepared = await prepare(stages, start);
+  // A better model judges more answers than evaluations of the run ask for.
+  const asking = (stage: TrainSettings) =>
+    judge === undefined ? stage : { ...stage, evalAnswers: 2 * probed };
+  const prepared = await prepare(stages.map(asking), start);
   const runFolder = `${folder}/${places.run}`;
   using held = await isThere(runPaths(runFolder).config)
     ? await holdRun(runFolder)
@@ -178,7 +181,7 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
     folder: runFolder,
     held,
     stages,
-    prepared,
+    prepared: judge === undefined ? prepared : evaluatedBy(prepared, first?.evalAnswers),
     device,
     signal,
     ...start?.models && { start: start.models },
@@ -193,7 +196,7 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
   // Of one seed, all arms are asked the same questions, with the same mistakes forced on them.
   const questions = asked.slice(0, probed);
   const measures = {
-    ...await examiner.validate(policy),
+    ...judge === undefined && await examiner.validate(policy),
     ...await examiner.examine(policy, base?.models.policy ?? policy),
     ...await exposureMeasures(probe, policy, questions, seed),
     ...judge !== undefined && await excess(judge, {
@@ -240,6 +243,15 @@ function examinedSplits({ splits, test, mistaught }: PreparedRun): ExaminedSplit
     return { name, questions, sequences: questions.map(({ sequence }) => sequence), notes: [] };
   };
   return { validation: half(validation.name, 0), test: [half("test", 1)] };
+}
+
+/** A run whose evaluations ask fewer questions. */
+function evaluatedBy(prepared: Prepared, evalAnswers: number | undefined): Prepared {
+  const splits = prepared.splits.map((split) => ({
+    ...split,
+    questions: split.questions.slice(0, evalAnswers),
+  }));
+  return { ...prepared, splits };
 }
 
 /** What is measured by a better model. */

@@ -68,8 +68,6 @@ Deno.test("all arms start from one checkpoint of the model, on the rows of the f
     }
     assertEquals(plan.judge, "better");
     assertGreater(plan.probed ?? 0, 0);
-    // Half of the questions are of the test, and half choose settings.
-    assertEquals(plan.shared.evalAnswers, 2 * (plan.probed ?? 0));
   }
   assertEquals([whole.seeds, quick.firstSeed], [10, 1000]);
 });
@@ -130,7 +128,7 @@ inFolder(
   },
 );
 
-/** Results in which `ift` is nearer to the better model than `sft`, and `dft` farther away. */
+/** Results in which `ift` is nearer to the better model than `sft`, and `ift-reach` farther away. */
 const seeds = [0, 1, 2, 3];
 const own = (arm: string, point: string, seed: number, own_kl: number): TrialResult => ({
   ...{ arm, point, seed, run: "", weights: "" },
@@ -139,18 +137,18 @@ const own = (arm: string, point: string, seed: number, own_kl: number): TrialRes
 });
 const noise = [0.01, -0.01, 0.02, 0];
 const results = {
-  chosen: { sft: "", ift: "", dft: "" },
+  chosen: { "sft": "", "ift": "", "ift-reach": "" },
   results: seeds.flatMap((seed) => [
     own("sft", "", seed, 1 + (noise[seed] ?? 0)),
     own("ift", "", seed, 0.5),
-    own("dft", "", seed, 2),
+    own("ift-reach", "", seed, 2),
   ]),
 };
 const primary = primaryOf(whole);
 const measured = {
   ...whole,
   seeds: seeds.length,
-  arms: whole.arms.filter(({ name }) => ["sft", "ift", "dft"].includes(name)),
+  arms: whole.arms.filter(({ name }) => ["sft", "ift", "ift-reach"].includes(name)),
 };
 
 Deno.test("less of a divergence is better: in the choice, the claims, the verdict and the order", () => {
@@ -169,17 +167,17 @@ Deno.test("less of a divergence is better: in the choice, the claims, the verdic
     ...measured,
     claims: [
       { arm: "ift", against: "sft", measure: "own_kl", isLess: true, meaning: "" },
-      { arm: "dft", against: "sft", measure: "own_kl", isLess: true, meaning: "" },
-      { arm: "dft", against: "sft", measure: "own_kl", meaning: "" },
+      { arm: "ift-reach", against: "sft", measure: "own_kl", isLess: true, meaning: "" },
+      { arm: "ift-reach", against: "sft", measure: "own_kl", meaning: "" },
     ],
   }, results);
   assertEquals(claims.map(({ outcome }) => outcome), ["holds", "refuted", "holds"]);
-  assertEquals(claims.map(claimText), ["ift < sft", "dft < sft", "dft > sft"]);
+  assertEquals(claims.map(claimText), ["ift < sft", "ift-reach < sft", "ift-reach > sft"]);
   const rows = studyRows(measured, results);
   const [better = "", worse = ""] = verdictOf(rows, { primary });
   assertMatch(better, /^Better than further SFT in divergence in own states: ift -0\.505/);
-  assertMatch(worse, /^Worse than further SFT: dft \+0\.995/);
-  assertEquals(believers(measured, results), ["base", "sft", "ift", "dft"]);
+  assertMatch(worse, /^Worse than further SFT: ift-reach \+0\.995/);
+  assertEquals(believers(measured, results), ["base", "sft", "ift", "ift-reach"]);
   const [head = ""] = studyLines(rows, primary);
   assertMatch(head, /^\s+own KL\s+own KL - sft\s+wins\s+exact/);
   assertEquals(studyTried(measured, results)[1], ": 0.500".replace(/^/, "ift: "));
