@@ -27,7 +27,7 @@ export interface LanguageMaterial {
 export type LanguageForm = Omit<StudyPlan, "files" | "judge">;
 
 /** The cost in tokens at which every arm ends, by `tokenCost`. */
-const BUDGET = 500_000;
+const BUDGET = 300_000;
 
 /** The user's better model. */
 const TEACHER = "teacher";
@@ -85,6 +85,11 @@ const claims: readonly StudyClaim[] = [
     "excess_error",
     "own tokens in the prefix lessen exposure bias",
   ),
+  {
+    ...{ arm: "ift", against: "sft", measure: "length" },
+    meaning: "the weights of IFT as run push the stop token away, as in the first study",
+  },
+  less("ift-reach", "ift", "length", "weights that are held constant do not"),
 ];
 
 /** Batches and evaluations of all trainings. */
@@ -105,7 +110,7 @@ const whole: LanguageForm = {
   primary: "own_kl",
   seeds: 10,
   selectionSeeds: 1,
-  rates: [3e-4, 1e-3],
+  rates: [1e-3, 3e-3],
   isWholeGrid: false,
   arms,
   helpers: [],
@@ -113,7 +118,7 @@ const whole: LanguageForm = {
   base: { ...common, objective: "sft", steps: 60, learningRate: 1e-3 },
   shared: { ...common, evalSteps: 50, steps: 2000, tokenBudget: BUDGET },
   samples: 1,
-  probed: 30,
+  probed: 24,
 };
 
 /** The arms of the quick form. */
