@@ -408,6 +408,62 @@ export const equal: readonly EqualChange[] = [
     before: "if (collective.size === 1) return own;",
     because: "a process alone hears a copy of what it says",
   })),
+  {
+    file: "training/collective/arrays.ts",
+    inside: "gatherArrays.numbers",
+    before:
+      "const numbers = new Float32Array(own.reduce((total, { length }) => total + length, 0));",
+    after:
+      "const numbers = new Float32Array(own.reduce((total, { length }) => total + length, 1));",
+    because: "a number behind the last array is told, and not read",
+  },
+  {
+    file: "training/collective/collective.ts",
+    inside: "collectiveOf.give.end",
+    before: "const end = lengths.reduce((longest, length) => Math.max(longest, length), 0);",
+    after: "const end = lengths.reduce((longest, length) => Math.max(longest, length), (-1));",
+    because: "the longest of some is 0 at least",
+  },
+  {
+    file: "training/collective/collective.ts",
+    inside: "collectiveOf.broadcast.parts",
+    before: "const parts = await give(rank === root ? bytes : NOTHING, () => true);",
+    after: "const parts = await give((bytes), () => true);",
+    because: "what others than the root give is not heard",
+  },
+  ...([
+    ["collectivesInMemory.calls", "let calls = 0;", ["let calls = 1;", "let calls = (-1);"]],
+    ["collectivesInMemory.exchange.number", "const number = calls++;", [
+      "const number = calls--;",
+    ]],
+    ["collectivesInMemory.exchange", "meetings.delete(number);", ["{}"]],
+  ] as const).flatMap(([inside, before, all]) =>
+    all.map((after) => ({
+      ...{ file: "training/collective/in_memory.ts", inside, before, after },
+      because: "calls need numbers of their own, and a number does not come again",
+    }))
+  ),
+  {
+    file: "training/collective/requests.ts",
+    inside: "isAsked",
+    before: "return asked.some((number) => number > 0);",
+    after: "return asked.every((number) => number > 0);",
+    because: "it is one number",
+  },
+  ...["1", "(-1)"].map((first) => ({
+    file: "training/collective/shares.ts",
+    inside: "shareOf",
+    before: "let [start, first, isCut] = [0, 0, false];",
+    after: `let [start, first, isCut] = [0, ${first}, false];`,
+    because: "the first micro-batch gives its number, and without any nothing is numbered",
+  })),
+  ...["i = (-1); i < sums.length", "i = 0; i <= sums.length"].map((range) => ({
+    file: "training/collective/vector.ts",
+    inside: range.includes("<=") ? "sumInOrder" : "sumInOrder.i",
+    before: "for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] ?? NaN) + (array[i] ?? NaN);",
+    after: `for (let ${range}; i++) sums[i] = (sums[i] ?? NaN) + (array[i] ?? NaN);`,
+    because: "a typed array ignores what is stored outside of it",
+  })),
   ...["{}", "if (text.length < most) return text;"].map((after) => ({
     ...{ file: "training/text/graphemes.ts", inside: "shortened", after },
     before: "if (text.length <= most) return text;",
@@ -468,6 +524,85 @@ export const equal: readonly EqualChange[] = [
     after: "{}",
     because: "the distance, which takes longer, is as large at least",
   },
+  {
+    file: "training/text/nearest.ts",
+    inside: "distance.last.length",
+    before: "let last = Array.from({ length: b.length + 1 }, (_, j) => j);",
+    after: "let last = Array.from({ length: b.length + 2 }, (_, j) => j);",
+    because: "the distance to more than the whole text is not read",
+  },
+  {
+    file: "training/worlds/maze.ts",
+    inside: "distancesTo.found",
+    before: "const found = new Map([[nameOf(goal), 0]]);",
+    after: "const found = new Map([[nameOf(goal), (-1)]]);",
+    because: "a goal is nearer to itself than any other cell is",
+  },
+  ...["1", "(-1)"].flatMap((other) =>
+    ([
+      [
+        "training/settings.ts",
+        "requireMemory",
+        "if (memory === undefined || (parseBytes(memory) ?? 0) >= LEAST_MEMORY) return;",
+        "what is no size is less than the least memory",
+      ],
+      [
+        "training/data/examples.ts",
+        "promptFit.fit.whole",
+        "whole: ids.length + Math.max(room, answer?.ids.length ?? 0),",
+        "there is room for a token at least",
+      ],
+      [
+        "training/run/trainer.ts",
+        "runStages.begin",
+        "const begin = starts[stage] ?? 0;",
+        "the type checker does not know that each stage has a start",
+      ],
+      [
+        "training/feeds/replay.ts",
+        "groupScore",
+        "const [first = 0] = judged;",
+        "of no rewards, all are the same",
+      ],
+    ] as const).map(([file, inside, before, because]) => ({
+      ...{ file, inside, before, because },
+      after: before.replace(/(\?\?|=) 0(?=[\]),;])/, `$1 ${other}`),
+    }))
+  ),
+  {
+    file: "training/feeds/guidance.ts",
+    inside: "privilegedRows.sibling.passed",
+    before: "first + i !== row && (rewards[first + i] ?? 0) >= PASSING",
+    after: "first + i !== row && (rewards[first + i] ?? (-1)) >= PASSING",
+    because: "an answer that nobody judged has not passed",
+  },
+  ...["strings.length >= 0", "strings.length > (-1)"].map((any) => ({
+    file: "training/sampling/sampler.ts",
+    inside: "createAnswerSampler.ends",
+    before: "...strings.length > 0 && { watch: stopStrings(tokenizer, strings) },",
+    after: `...${any} && { watch: stopStrings(tokenizer, strings) },`,
+    because: "where no string is looked for, none is found, though that takes longer",
+  })),
+  ...([
+    ["evaluate", "if (i === 0) isPredicted = loss !== undefined;", [
+      "if (i !== 0) isPredicted = loss !== undefined;",
+      "if (i === 1) isPredicted = loss !== undefined;",
+      "if (i === (-1)) isPredicted = loss !== undefined;",
+      "if (i === 0) isPredicted = loss === undefined;",
+      "{}",
+    ]],
+    ["evaluate.isPredicted", "let isPredicted = false;", ["let isPredicted = true;"]],
+    ["evaluate", "return isPredicted ? { ...at, predicted: step } : at;", [
+      "return !(isPredicted) ? { ...at, predicted: step } : at;",
+      "return ({ ...at, predicted: step });",
+      "return (at);",
+    ]],
+  ] as const).flatMap(([inside, before, all]) =>
+    all.map((after) => ({
+      ...{ file: "training/run/trainer.ts", inside, before, after },
+      because: "a model that was evaluated is probed again, or there is nothing to probe it on",
+    }))
+  ),
   {
     file: "cli/data/inspection.ts",
     inside: "contentOf",

@@ -16,10 +16,11 @@ import {
   rangeOf,
   shareOf,
 } from "@unitune/training";
-// Not public: what processes tell each other.
+// Not public: what processes tell each other, and how their sums are cut.
 import { gatherArrays } from "../../training/collective/arrays.ts";
 import { gatherValues } from "../../training/collective/plain.ts";
 import { isAsked } from "../../training/collective/requests.ts";
+import { sumInOrder, vectorOf } from "../../training/collective/vector.ts";
 
 /** What a function gives in each of some processes. */
 async function inAll<T>(
@@ -122,9 +123,38 @@ Deno.test("what is longer than a bucket is told in pieces, of which no process i
       return Promise.resolve(parts);
     },
   }, { bucketBytes: 8 });
-  await allGather(new Uint8Array(20));
-  // Their number, and then they.
-  assertEquals(given, [8, 8, 8, 4]);
+  for (const length of [20, 16, 0]) await allGather(new Uint8Array(length));
+  // Each time their number, and then they.
+  assertEquals(given, [...[8, 8, 8, 4], ...[8, 8, 8], 8]);
+});
+
+Deno.test("the pieces of all processes are a bucket together, and a byte each at least", async () => {
+  for (const [size, pieces] of [[3, [2, 2, 1]], [9, [1, 1, 1, 1, 1]]] as const) {
+    const lengths: number[] = [];
+    const { allGather } = collectiveOf({
+      rank: 0,
+      size,
+      exchange: ([part = new Uint8Array()]) => {
+        lengths.push(part.length);
+        return Promise.resolve(Array.from({ length: size }, () => part));
+      },
+    }, { bucketBytes: 8 });
+    await allGather(new Uint8Array(5));
+    assertEquals(lengths, [8, ...pieces]);
+  }
+});
+
+Deno.test("arrays are summed in buckets that are full but for the last of a type", () => {
+  fc.assert(fc.property(givenArrays, ({ given: [arrays = []], bucketBytes }) => {
+    const { count, bucket } = vectorOf(arrays, bucketBytes);
+    const buckets = Array.from({ length: count }, (_, index) => bucket(index));
+    for (const [index, { dtype, length }] of buckets.entries()) {
+      const most = Math.floor(bucketBytes / (dtype === "f32" ? 4 : 8));
+      const next = buckets[index + 1]?.dtype;
+      if (next === dtype) assertEquals(length, most);
+      else assert(0 < length && length <= most, `${length} of ${most}`);
+    }
+  }));
 });
 
 Deno.test("every process hears the values of all, and one alone its own as it is", async () => {
@@ -177,13 +207,16 @@ Deno.test("nobody leaves a barrier before the last has come", async () => {
 });
 
 Deno.test("processes that make different calls are told so", async () => {
-  const [a, b] = collectivesInMemory(2);
-  assert(a !== undefined && b !== undefined);
-  const calls = [a.allReduce([new Float32Array(4)]), b.allReduce([new Float32Array(8)])];
-  const [first] = calls;
-  assert(first !== undefined);
-  await assertRejects(() => first, RangeError, "process 1 gave 16 bytes to process 0");
-  await Promise.allSettled(calls);
+  // The calls differ in their first bucket, or in the second, which is given while the first is summed.
+  for (const [own, other, bucketBytes, gave] of [[4, 8, 64, 16], [8, 6, 16, 4]] as const) {
+    const [a, b] = collectivesInMemory(2, { bucketBytes });
+    assert(a !== undefined && b !== undefined);
+    const calls = [a.allReduce([new Float32Array(own)]), b.allReduce([new Float32Array(other)])];
+    const [first] = calls;
+    assert(first !== undefined);
+    await assertRejects(() => first, RangeError, `process 1 gave ${gave} bytes to process 0`);
+    await Promise.allSettled(calls);
+  }
 });
 
 Deno.test("a number of processes and a size of buckets are checked", () => {
@@ -203,11 +236,14 @@ Deno.test("a tree's numbers are summed, and what counts stays as it is", async (
   const device = reference();
   const sums = await inAll(collectivesInMemory(2), async (collective) => {
     const own = collective.rank + 1;
-    const { loss, terms: [term], count } = await allReduceTree(collective, {
+    const tree = {
       loss: tensor(own, { dtype: "f64" }),
       terms: [tensor([[own], [10 * own]])],
       count: tensor(own, { dtype: "i32" }),
-    }, device);
+    };
+    const { loss, terms: [term], count } = await allReduceTree(collective, tree, device);
+    const kinds = [tree.loss, ...tree.terms, tree.count].map(({ cell }) => cell.value.kind);
+    assertEquals(kinds, ["gone", "gone", "host"]);
     return [
       await loss.item(),
       Array.from(await term?.data() ?? []),
@@ -267,8 +303,11 @@ Deno.test("tensors are shared out whole, and about evenly", () => {
     assert(Math.max(...kept) <= total / size + Math.max(...lengths));
     assert(Math.max(...kept) - Math.min(...kept) <= Math.max(...lengths));
   }));
-  const tree = { a: zeros([2]), b: zeros([2]), c: zeros([2]) };
-  assertEquals([...ownersOf(tree, 2)], [["a", 0], ["b", 1], ["c", 0]]);
+  const alike = { a: zeros([2]), b: zeros([2]), c: zeros([2]) };
+  assertEquals([...ownersOf(alike, 2)], [["a", 0], ["b", 1], ["c", 0]]);
+  // The largest first.
+  const other = { a: zeros([1]), b: zeros([1]), c: zeros([2]) };
+  assertEquals([...ownersOf(other, 2)], [["c", 0], ["a", 1], ["b", 1]]);
 });
 
 Deno.test("numbers that are only stored are not summed", async () => {
@@ -310,7 +349,9 @@ Deno.test("the shares of all processes are the step, in its order", () => {
     assertEquals(shares.flatMap(({ batches }) => rowsIn(batches)), rowsIn(batches));
     if (isWhole) assertEquals(shares.flatMap(({ batches }) => batches), batches);
     const counts = shares.map(({ batches: own }) => isWhole ? own.length : rowsIn(own).length);
-    assert(Math.max(...counts) - Math.min(...counts) <= 1);
+    const all = isWhole ? batches.length : rowsIn(batches).length;
+    const ranges = shares.map((_, rank) => rangeOf(all, rank, size));
+    assertEquals(counts, ranges.map(({ from, to }) => to - from));
     for (const part of shares.flatMap(({ batches }) => batches)) {
       const whole = batches.find(({ rows }) => rows.includes(part.rows[0] ?? NaN));
       assertEquals(part.length, whole?.length);
@@ -347,4 +388,5 @@ Deno.test("ranges of processes follow each other, and differ by one element at m
     const lengths = ranges.map(({ from, to }) => to - from);
     assert(Math.max(...lengths) - Math.min(...lengths) <= 1);
   }));
+  assertThrows(() => sumInOrder([]), RangeError, "there are no arrays");
 });

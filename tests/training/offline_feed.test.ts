@@ -18,6 +18,7 @@ const rows = [2, 3, 4, 5, 6].map(rowOf);
 const source = {
   row: (number: number) => rows[number % 5] ?? rowOf(0, 0),
   place: (number: number) => number % 5,
+  places: 5,
   length: 8,
   epoch: (number: number) => number / 5,
 };

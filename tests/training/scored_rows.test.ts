@@ -1,7 +1,7 @@
 /** Rows that a reference scores before a stage: each once, and only those that the stage reads. */
 import { assertEquals, assertRejects } from "@std/assert";
 import type { EncodedSequence } from "@unitune/models";
-import { collectivesInMemory, shuffledRows, UserError } from "@unitune/training";
+import { collectivesInMemory, shuffledRows, UserError, windowRows } from "@unitune/training";
 // Not public: the scoring of a stage's rows.
 import { scoreRowsBy } from "../../training/feeds/offline.ts";
 import type { TokenScorer } from "../../training/sampling/scorer.ts";
@@ -54,6 +54,18 @@ Deno.test("a row that comes again is scored once, and one that never comes is no
   }
 });
 
+Deno.test("windows of a text are scored wherever they begin, also behind an epoch that is known", async () => {
+  const source = windowRows(Array.from({ length: 60 }, (_, i) => i), 5, 4);
+  const { own, seen } = scorer();
+  const layout = { batchSize: 2, microBatches: 1, steps: 400, padding: 0 };
+  const { scores } = await scoreRowsBy(own, source, form, layout, { start: { policy: {} } });
+  const places = new Set(Array.from({ length: 800 }, (_, number) => source.place(number)));
+  assertEquals(new Set(scores.keys()), places);
+  // All of them come in so many epochs; none is scored twice.
+  assertEquals([source.places, places.size, seen.length], [56, 56, 56]);
+  assertEquals([windowRows([1, 2, 3], 5, 4).places, shuffledRows(rows, 3, 8).places], [1, 5]);
+});
+
 Deno.test("processes score a part of the rows each, and all have all scores", async () => {
   const source = shuffledRows(rows, 3, 8);
   const layout = { batchSize: 5, microBatches: 2, steps: 1, padding: 0 };
@@ -76,7 +88,7 @@ Deno.test("more rows than there is memory for are refused before any is scored",
     const { own, seen } = scorer();
     const [row] = rows;
     const source = {
-      ...{ length, row: () => row ?? never(), place: (number: number) => number },
+      ...{ length, row: () => row ?? never(), place: (number: number) => number, places: Infinity },
       epoch: (number: number) => number / 1000,
     };
     const layout = { batchSize: 2, microBatches: 2, steps: 1, padding: 0 };

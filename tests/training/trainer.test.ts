@@ -334,16 +334,29 @@ Deno.test("a loss that is not finite stops the run, and the error knows where", 
 });
 
 Deno.test("weights whose predictions are not finite are evaluated or saved by no run", async () => {
-  const stopped = async (evalSteps: number, saveSteps: number) => {
+  const stopped = async (evalSteps: number, saveSteps: number, sequences = 2) => {
     const stage = toyStage(5, { loss: () => 1, added: (index) => index === 2 ? NaN : 0 });
     const plan = toyPlan([stage], { evalSteps, saveSteps, loggingSteps: 1 });
-    const error = await assertRejects(() => Array.fromAsync(train(plan)), DivergedError);
+    const splits = plan.splits.map((split) => ({
+      ...split,
+      sequences: Array.from({ length: sequences }, () => split.sequences.slice(0, 1)).flat(),
+    }));
+    const error = await assertRejects(
+      () => Array.fromAsync(train({ ...plan, splits })),
+      DivergedError,
+    );
     return [error.place, error.quantities];
   };
   // After the third step they are evaluated, or probed before they are saved.
   assertEquals(await stopped(3, 9), [{ step: 3, saved: 0 }, { "loss on first": NaN }]);
-  assertEquals(await stopped(9, 3), [{ step: 3, saved: 0 }, { "validation loss": NaN }]);
   assertEquals(await stopped(9, 4), [{ step: 4, saved: 0 }, { "validation loss": NaN }]);
+  // By a sequence, or some of many.
+  for (const sequences of [1, 2, 65]) {
+    assertEquals(await stopped(9, 3, sequences), [
+      { step: 3, saved: 0 },
+      { "validation loss": NaN },
+    ]);
+  }
 });
 
 Deno.test("a device without memory stops the run, and the error knows where", async () => {

@@ -21,6 +21,8 @@ export interface RowSource<Row = EncodedSequence> {
   row(number: number): Row;
   /** The place of that row in the data: rows of the same place are the same. */
   place(number: number): number;
+  /** The number of places that rows can have; infinite where each row has one of its own. */
+  readonly places: number;
   /** The length to which rows are padded, in tokens. */
   readonly length: number;
   /** The epoch after a number of rows: how often all data was read. */
@@ -257,6 +259,7 @@ export function inRandomOrder<Row>(
     : inBatches(rows, seed, classes, bucketing, random);
   return {
     length,
+    places: count,
     epoch: (seen) => seen / count,
     row: (number) => rowAt(rows, placeOf(number)),
     place: placeOf,
@@ -329,6 +332,8 @@ export function windowRows(ids: ArrayLike<number>, seed: number, context: number
   );
   return {
     length,
+    // Windows of some epoch begin at each token that has as many behind it.
+    places: ids.length - stride,
     epoch: (rows) => rows / count,
     row: (number) => windowAt(ids, startsOf(number), length),
     place: startsOf,

@@ -169,5 +169,6 @@ export function packedRows(
       return packedRow((packs[number - first] ?? []).map((place) => rowAt(rows, place)));
     },
     place: (number) => number,
+    places: Infinity,
   };
 }

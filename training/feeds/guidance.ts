@@ -234,7 +234,6 @@ export function resumedAnswer(
   beginning: readonly number[],
   rest: SampledAnswer,
 ): SampledAnswer {
-  if (beginning.length === 0) return rest;
   return {
     ...rest,
     prompt,

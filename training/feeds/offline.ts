@@ -310,14 +310,11 @@ function distinctRows<Row>(
   const each = sides * source.length;
   const known = new Set<number>();
   const numbers: number[] = [];
-  // Where the rows of a whole epoch are known, so are those of later ones.
-  const epoch = Math.ceil(1 / source.epoch(1));
-  for (let number = 0, latest = 0; number < rows && number - latest <= epoch; number++) {
+  for (let number = 0; number < rows && known.size < source.places; number++) {
     const place = source.place(number);
     if (known.has(place)) continue;
     known.add(place);
     numbers.push(number);
-    latest = number;
     if (numbers.length * each > MOST_SCORED) {
       throw new UserError(
         message(
