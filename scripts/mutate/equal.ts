@@ -769,6 +769,20 @@ export const equal: readonly EqualChange[] = [
     after: `const [names = ${width}, ...widths] = columnWidths(rows);`,
     because: "where there is no first column, there is no other that would stand beside it",
   })),
+  {
+    file: "cli/run/trained.ts",
+    inside: "frozenOf.keepsStorage",
+    before: "return await readPretrained(folder, { ...options, keepsStorage: true });",
+    after: "return await readPretrained(folder, { ...options, keepsStorage: false });",
+    because: "weights of 16 bits are the same numbers in f32, which take more memory",
+  },
+  ...["slice(1, 8)", "slice(0, 9)", "slice(0, 7)"].map((part) => ({
+    file: "cli/files/atomic.ts",
+    inside: "writeFileAtomically.beside",
+    before: "const beside = withEnding(path, `.${crypto.randomUUID().slice(0, 8)}${PARTIAL}`);",
+    after: `const beside = withEnding(path, \`.\${crypto.randomUUID().${part}}\${PARTIAL}\`);`,
+    because: "of some random characters more or fewer, no two writers have the same",
+  })),
   ...["2 << 20", "1 << 21", "1 << 19"].map((size) => ({
     file: "cli/run/checkpoints.ts",
     inside: "digestOfFile.buffer",
@@ -847,6 +861,7 @@ export const tuned: readonly Tuning[] = [
     because: "the ids of a text are those of its parts, whatever their length",
   },
   { file: "core/evaluate.ts", inside: "KEPT_PROGRAMS", because: kept },
+  { file: "cli/data/tables/table_cache.ts", inside: "UNUSED", because: kept },
   { file: "core/backends/wasm/threads.ts", inside: "KEPT_PROGRAMS", because: kept },
   { file: "core/backends/webgpu/program.ts", inside: "KEPT_GROUPS", because: kept },
   {
@@ -918,6 +933,11 @@ export const tuned: readonly Tuning[] = [
     ["cli/rewards/code.ts", "START_SECONDS"],
     ["cli/run/mpi_command.ts", "PATIENCE"],
   ] as const).map(([file, inside]) => ({ file, inside, because: patience })),
+  {
+    file: "cli/files/sealed.ts",
+    inside: "LARGEST",
+    because: "a page is far smaller, and of a file that is not its seal is looked at",
+  },
   { file: "cli/study/measures.ts", inside: "ROWS", because: beside },
   { file: "cli/study/exposure/probe.ts", inside: "ROWS", because: beside },
   {

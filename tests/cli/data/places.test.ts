@@ -321,6 +321,8 @@ Deno.test("a place is named by the names of its sources", async () => {
   assertEquals(nameOf("a/rows.jsonl"), "rows");
   assertEquals(nameOf("a/rows.csv.gz", "b/rows.json", "hub:owner/sums:main@v1"), "rows-sums");
   assertEquals(nameOf("a/*.jsonl"), "_");
+  assertEquals(nameOf(..."aabcdef"), "a-b-c-d");
+  assertEquals(nameOf(), "data");
   assertEquals(nameOf(".jsonl"), ".jsonl");
   await Promise.resolve();
 });

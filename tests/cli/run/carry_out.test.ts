@@ -77,3 +77,8 @@ inFolder("of several stages, a note names its own", async (folder) => {
   assertMatch(note, /^values inside of blocks .* \(--checkpoint-activations auto\)$/);
   assertEquals(await notesOf(silent, told), [`stage 2: ${note}`]);
 });
+
+inFolder("a folder of no run gets no lock", async (folder) => {
+  await assertRejects(() => holdRun(folder), UserError, "holds no run");
+  assertEquals([...Deno.readDirSync(folder)], []);
+});

@@ -1,5 +1,6 @@
 /** The least memory of a training, by its formula, and what is refused for the lack of it. */
 import { assertEquals, assertThrows } from "@std/assert";
+import { prepare } from "@unitune/cli";
 import { countParameters, gpt } from "@unitune/models";
 import { type GivenSettings, trainSettings, UserError } from "@unitune/training";
 import { leastRoom, requireRoom } from "../../../cli/run/room.ts";
@@ -73,4 +74,29 @@ Deno.test("what does not fit is refused, to the byte, with what to change", () =
   );
   // Of a device whose memory is unknown, no more is taken than the host holds.
   refused("and wasm has 64 GiB", { batchSize: 2 ** 31 });
+});
+
+Deno.test("rows are as long as those that are read: packed ones where they are packed", async () => {
+  const given = trainSettings({
+    ...{ layers: 1, heads: 1, width: 8, context: 64, batchSize: 5, examples: 20, tasks: "sort" },
+  });
+  const prepared = await prepare(given);
+  const [stage] = prepared.stages;
+  if (stage?.data.kind !== "demonstrations") throw new Error("the tasks are demonstrations");
+  const { data } = stage;
+  const refused = (length: number, own: typeof data) => {
+    const room = leastRoom(prepared.model, given, length);
+    const memoryBytes = room.state + room.activations - 1;
+    assertThrows(
+      () =>
+        requireRoom([given], { model: prepared.model, stages: [{ ...stage, data: own }] }, {
+          ...{ name: "wasm", memoryBytes },
+        }),
+      UserError,
+      `with rows of ${length} tokens`,
+    );
+  };
+  refused(data.source.length, data);
+  const packed = { ...data.source, length: 99, row: () => ({ ids: [], mask: [], texts: [] }) };
+  refused(99, { ...data, packed });
 });

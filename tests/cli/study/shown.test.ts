@@ -3,9 +3,12 @@ import { assert, assertEquals } from "@std/assert";
 import { studyRecordPage } from "../../../cli/study/study_page.ts";
 import { type StudyName, studyPlan } from "../../../cli/study/studies.ts";
 import { cellsOf, shownMeasures, studyColumns, studyRows } from "../../../cli/study/table.ts";
+import { claimCells } from "../../../cli/study/claims.ts";
 import { bestPoint } from "../../../cli/study/results.ts";
 import { scheduleOf } from "../../../cli/study/schedule.ts";
 import { trialsOf } from "../../../cli/study/trials.ts";
+import { progressOf } from "../../../cli/study/progress.ts";
+import { inFolder, writeRows } from "../command.ts";
 import { study } from "../report/records.ts";
 
 const { plan, results } = study;
@@ -109,6 +112,56 @@ Deno.test("a helper that is new needs nothing, and any other the checkpoint of i
   assertEquals(needs(helper), [["base", 2]]);
   assertEquals(needs({ ...helper, teacher: "teacher" }), [["base", 2], ["teacher", 2]]);
 });
+
+Deno.test("a probability has three decimals, or is told to be below 0.001", () => {
+  const claim = { arm: "ift", against: "sft", measure: "exact_match", meaning: "it helps" };
+  const difference = { mean: 0.5, low: 0.25, high: 0.75, count: 5 };
+  const shown = (adjusted: number) =>
+    claimCells([{ ...claim, difference, test: undefined, adjusted, outcome: "holds" }])[1];
+  assertEquals(shown(0.0316), [
+    ...["ift > sft", "exact_match", "+0.500 [+0.250, +0.750]", "0.032", "", "5", "holds"],
+  ]);
+  assertEquals([0.001, 0.00099, 1].map((p) => shown(p)?.[3]), ["0.001", "<0.001", "1.000"]);
+});
+
+Deno.test("trials log and save as often as their plan says, and else seldom", () => {
+  const [stage = {}] = trialsOf({ ...plan, base: {}, shared: {} }, "f").base(0).stages;
+  const often = trialsOf({ ...plan, base: { evalSteps: 7, loggingSteps: 3 } }, "f").base(0).stages;
+  assertEquals([stage.evalSteps, stage.saveSteps, stage.loggingSteps], [1_000_000, 250, 20]);
+  assertEquals([often[0]?.evalSteps, often[0]?.saveSteps, often[0]?.loggingSteps], [7, 250, 3]);
+});
+
+inFolder(
+  "a curve over tokens needs no more than one run, and has no point without any",
+  async (folder) => {
+    const own = { ...plan, shared: { tokenBudget: 8e6 } };
+    const run = result("sft", 0, {});
+    const path = `${folder}/${run.run}`;
+    await Deno.mkdir(path, { recursive: true });
+    const lines = [
+      { step: 0, split: "held-out", eval_exact_match: 0.25 },
+      { step: 9, loss: 1, "cost/forward_tokens": 4e6, "cost/backward_tokens": 2e6 },
+      { step: 9, split: "held-out", eval_exact_match: 0.75 },
+      // Its cost was not logged.
+      { step: 10, split: "held-out", eval_exact_match: 1 },
+    ];
+    const pointsOf = async (some: readonly unknown[]) => {
+      await writeRows(`${path}/metrics.jsonl`, some);
+      const { points } = await progressOf(
+        folder,
+        own,
+        { chosen: { sft: "p" }, results: [run] },
+        "sft",
+      );
+      return points.map(({ x, y }) => [x, y]);
+    };
+    assertEquals((await pointsOf(lines)).filter((_, i) => i % 4 === 0), [[0, 0.25], [4, 0.5], [
+      8,
+      0.75,
+    ]]);
+    assertEquals(await pointsOf(lines.slice(1, 2)), []);
+  },
+);
 
 Deno.test("each form of a study has its seeds, its samples and its arms, unless others are chosen", () => {
   const sizes = (study: StudyName, quick: boolean) => {

@@ -68,6 +68,18 @@ inFolder("the best point on the seeds that choose goes on to the others", async 
   assertEquals(freed, ["free"]);
 });
 
+inFolder("an arm with fewer seeds has the first ones", async (folder) => {
+  const arms = plan.arms.map((arm) => arm.name === "dft" ? { ...arm, seeds: 2 } : arm);
+  const results = await carryOutStudy({
+    ...{ folder, plan: { ...plan, rates: [1], arms } },
+    ...{ hands: [handOf(() => 0)], device: "wasm", signal: new AbortController().signal },
+    progress: silentProgress,
+  });
+  const seedsOf = (name: string) =>
+    results?.results.flatMap(({ arm, seed }) => arm === name ? [seed] : []);
+  assertEquals(["base", "sft", "dft"].map(seedsOf), [[0, 1, 2], [0, 1, 2], [0, 1]]);
+});
+
 inFolder("trials that run beside the first are counted", async (folder) => {
   // Nobody is done before three are at work.
   const { promise: areBegun, resolve } = Promise.withResolvers<void>();

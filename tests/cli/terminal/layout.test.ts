@@ -4,7 +4,7 @@ import { sampleLines } from "../../../cli/report/summary.ts";
 import { arms } from "../../../cli/study/arms.ts";
 import type { StudyPlan } from "../../../cli/study/plan.ts";
 import { shownMeasures, studyLines, studyRemarks, studyRows } from "../../../cli/study/table.ts";
-import { WIDTH, wrapText, wrapWords } from "../../../cli/terminal/layout.ts";
+import { showCount, WIDTH, wrapText, wrapWords } from "../../../cli/terminal/layout.ts";
 import { estimateOf, fitTable } from "@unitune/cli";
 import fc from "fast-check";
 import { ended, inFolder, start, trained } from "../command.ts";
@@ -13,6 +13,15 @@ import { assertFits } from "../fits.ts";
 const words = fc.array(
   fc.string({ minLength: 1, maxLength: 30 }).map((word) => word.replaceAll(/\s/g, "x")),
 );
+
+Deno.test("a number has three digits and a word for its power of 1000, up to trillions", () => {
+  const shown = {
+    ...{ 0: "0", 1: "1", 0.25: "0.25", 999: "999", 1000: "1 thousand", 9876: "9.88 thousand" },
+    ...{ 999_499: "999 thousand", 1e6: "1 million", 2.5e9: "2.5 billion", 1e12: "1 trillion" },
+    1e16: "10000 trillion",
+  };
+  for (const [count, text] of Object.entries(shown)) assertEquals(showCount(Number(count)), text);
+});
 
 Deno.test("wrapped words are the same words, and only a long one exceeds its line", () => {
   fc.assert(fc.property(words, fc.integer({ min: 1, max: 90 }), (words, columns) => {

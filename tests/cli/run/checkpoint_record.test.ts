@@ -1,0 +1,74 @@
+/** The record of a checkpoint: all of its parts are looked at, even where its own digest is right. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { noCost } from "@unitune/training";
+import { digestOf } from "../../../cli/files/digest.ts";
+import {
+  checkpointAt,
+  DamagedCheckpointError,
+  latestCheckpoint,
+  saveCheckpoint,
+} from "../../../cli/run/checkpoints.ts";
+import { reseal } from "../checkpoints.ts";
+import { inFolder } from "../command.ts";
+
+const necessary = ["tokenizer.json", "tokenizer_config.json", "training.safetensors"];
+
+/** Saves a checkpoint whose files hold nothing. */
+async function saved(folder: string, names: readonly string[] = necessary) {
+  await Deno.mkdir(`${folder}/checkpoints`, { recursive: true });
+  return await saveCheckpoint(
+    folder,
+    {
+      settings: {},
+      model: { modelType: "gpt2", vocabulary: 4, context: 4, layers: 1, width: 2 },
+      data: { kind: "texts", digest: "" },
+    },
+    {
+      ...{ step: 1, cost: noCost, metricsLength: 0, metricsDigest: digestOf("") },
+      ...{ samplesLength: 0, samplesDigest: digestOf("") },
+    },
+    Object.fromEntries(
+      [...names, "config.json", "model.safetensors"].map((name) => [name, new Uint8Array([1])]),
+    ),
+  );
+}
+
+inFolder("a record with a part that is missing or of another kind is refused", async (folder) => {
+  const checkpoint = await saved(folder);
+  assertEquals((await latestCheckpoint(folder))?.position, checkpoint.position);
+  const record = JSON.parse(await Deno.readTextFile(`${checkpoint.path}/run.json`));
+  const counts = ["step", "metricsLength", "samplesLength"];
+  const costs = ["examples", "forwardTokens", "backwardTokens"];
+  const without = (name: string) => {
+    const { [name]: _, ...files } = record.files;
+    return { files };
+  };
+  const changes: readonly object[] = [
+    ...counts.flatMap((name) => [-1, 0.5, "1", null].map((value) => ({ [name]: value }))),
+    ...costs.flatMap((name) =>
+      [-1, 0.5, "1"].map((value) => ({ cost: { ...record.cost, [name]: value } }))
+    ),
+    ...["metricsDigest", "samplesDigest"].map((name) => ({ [name]: 1 })),
+    ...["cost", "config", "files"].map((name) => ({ [name]: [] })),
+    ...[...necessary, "config.json", "model.safetensors"].map(without),
+    { files: { ...record.files, "config.json": 1 } },
+  ];
+  for (const change of changes) {
+    await reseal(checkpoint.path, change);
+    await assertRejects(
+      () => latestCheckpoint(folder),
+      DamagedCheckpointError,
+      "run.json is damaged: it is not as it was saved",
+      JSON.stringify(change),
+    );
+    await Deno.writeTextFile(`${checkpoint.path}/run.json`, `${JSON.stringify(record)}\n`);
+  }
+  await reseal(checkpoint.path, { step: 2 });
+  await assertRejects(
+    () => latestCheckpoint(folder),
+    DamagedCheckpointError,
+    "holds the checkpoint of step 2: it was renamed",
+  );
+  await assertRejects(() => checkpointAt(folder, 2), Error, "no checkpoint of step 2: it has 1");
+  assertEquals(await latestCheckpoint(`${folder}/none`), undefined);
+});
