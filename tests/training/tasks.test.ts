@@ -214,6 +214,17 @@ Deno.test("each task draws the same examples and mistakes in every version", () 
   assertEquals(Object.fromEntries(found), drawn);
 });
 
+Deno.test("the mistakes and the noise of a seed are the same in every version", () => {
+  const given = { objective: "tpo", examples: 50, noise: 0.5 } as const;
+  const markOf = (seeds: Partial<ReturnType<typeof trainSettings>>) => {
+    const { examples } = taskMaterial({ ...trainSettings(given), ...seeds }, silentWatch);
+    return textMark(JSON.stringify([[...examples.train], [...examples.validation]]));
+  };
+  assertEquals(markOf({ seed: 7 }), 3_643_554_944_661_513);
+  // Data has a seed of its own, where one is given.
+  assertEquals(markOf({ dataSeed: 7 }), markOf({ seed: 7 }));
+});
+
 Deno.test("longer prompts are distinct where many are drawn, and training prompts may repeat", () => {
   const many = { heldOut: 0, test: 0, size: 3000, longer: 3000 };
   // Of 10,000 words of four letters, and of 100,000 of five, some would be drawn twice.

@@ -73,6 +73,23 @@ Deno.test("long sequences are evaluated in batches of their length, to the same 
   own[Symbol.dispose]();
 });
 
+Deno.test("a batch has as many sequences as are predicted at once, or as there are", async () => {
+  const rowsOf = async (rows: number, count: number) => {
+    const read = new Set<number | undefined>();
+    const watched: typeof model = {
+      ...model,
+      embed: (own, ids) => {
+        read.add(ids.shape[0]);
+        return model.embed(own, ids);
+      },
+    };
+    using evaluator = createEvaluator(watched, tokenizer, device, { rows });
+    await evaluator.loss(params, split.sequences.slice(0, count));
+    return [...read];
+  };
+  assertEquals([await rowsOf(2, 5), await rowsOf(5, 2)], [[2], [2]]);
+});
+
 Deno.test("a loss is the mean over all learned tokens, however they are batched", async () => {
   using evaluator = createEvaluator(model, tokenizer, device);
   const { sequences } = split;
