@@ -4,6 +4,7 @@ import { studyRecordPage } from "../../../cli/study/study_page.ts";
 import { type StudyName, studyPlan } from "../../../cli/study/studies.ts";
 import { cellsOf, shownMeasures, studyColumns, studyRows } from "../../../cli/study/table.ts";
 import { claimCells } from "../../../cli/study/claims.ts";
+import { primaryOf } from "../../../cli/study/primary.ts";
 import { bestPoint } from "../../../cli/study/results.ts";
 import { scheduleOf } from "../../../cli/study/schedule.ts";
 import { trialsOf } from "../../../cli/study/trials.ts";
@@ -57,7 +58,8 @@ Deno.test("of points that were tried, one without a measure counts as never righ
       result("sft", seed, match === undefined ? {} : { "validation/exact_match": match })
     ),
   });
-  const best = (...tried: readonly ReturnType<typeof point>[]) => bestPoint(tried)?.name;
+  const best = (...tried: readonly ReturnType<typeof point>[]) =>
+    bestPoint(tried, primaryOf({}))?.name;
   assertEquals(best(point("a", [undefined, 0.5]), point("b", [0.25, 0.125])), "a");
   assertEquals(best(point("a", [undefined, 0.5]), point("b", [0.5, 0.125])), "b");
   assertEquals(best(point("a", [0.5]), point("b", [0.5])), "a");
