@@ -9,7 +9,7 @@ import type { GivenSettings } from "@unitune/training";
 import { digestOf } from "../files/digest.ts";
 import type { PrimaryName } from "./primary.ts";
 import { type Arm, BASE, gridOf, type GridPoint } from "./arms.ts";
-import type { Asked } from "./trial.ts";
+import type { Asked } from "./examination.ts";
 
 /** The plan of a study. */
 export interface StudyPlan extends Asked {

@@ -23,7 +23,8 @@ import { type ArmGrid, gridsOf, type Helper, seedsOf, type StudyPlan, triedSeeds
 import { primaryOf } from "./primary.ts";
 import { bestPoint, type StudyResults } from "./results.ts";
 import { keepPlan, writeResults } from "./saved_study.ts";
-import { type Asked, placesOf, readTrialResult, type Trial, type TrialResult } from "./trial.ts";
+import type { Asked } from "./examination.ts";
+import { placesOf, readTrialResult, type Trial, type TrialResult } from "./trial.ts";
 import { trialsOf } from "./trials.ts";
 import { type HandMaker, ownHands, startWorkers } from "./workers.ts";
 

@@ -8,7 +8,8 @@ import { type TrainSettings, UserError } from "@unitune/training";
 import { pooled } from "../run/pool.ts";
 import { shownError } from "../terminal/messages.ts";
 import { userErrorOf } from "../terminal/errors.ts";
-import type { Asked, Trial, TrialResult } from "./trial.ts";
+import type { Asked } from "./examination.ts";
+import type { Trial, TrialResult } from "./trial.ts";
 
 /** The order to carry out a trial. */
 export interface TrialOrder {
