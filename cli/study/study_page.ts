@@ -6,6 +6,7 @@
  */
 
 import type { Device } from "@unitune/core";
+import { shortened } from "@unitune/training";
 import { isThere } from "../files/folders.ts";
 import { type JsonLine, readJsonLines } from "../files/json_lines.ts";
 import { metricsSection } from "../report/glossary.ts";
@@ -265,12 +266,16 @@ function beliefSection(beliefs: Beliefs | undefined): readonly PageSection[] {
   }];
 }
 
-/** The different answers to a prompt, each with the arms that gave it. */
+/** The most characters of an answer that are shown. */
+const MOST_CHARACTERS = 240;
+
+/** The different answers to a prompt, each with the arms that gave it; long ones are cut. */
 function answerCell(answers: readonly ArmAnswer[]): readonly Html[] {
   return [...Map.groupBy(answers, ({ answer }) => answer)].map(([answer, own], i) => {
     const arms = own.map(({ arm }) => arm).join(", ");
     const isRight = own.some(({ isRight }) => isRight);
-    return html`${i === 0 ? "" : html`<br>`}${judged(answer, isRight)} <small>${arms}</small>`;
+    const shown = judged(shortened(answer, MOST_CHARACTERS), isRight);
+    return html`${i === 0 ? "" : html`<br>`}${shown} <small>${arms}</small>`;
   });
 }
 
@@ -293,7 +298,9 @@ function answerSection({ answers, plan }: StudyRecord): readonly PageSection[] {
     body: textTable({
       header: ["prompt", "gold", "right", "wrong"],
       rows,
-      caption: `Greedy answers of seed ${seedsOf(plan)[0]} to validation prompts.`,
+      caption:
+        `Greedy answers of seed ${seedsOf(plan)[0]} to validation prompts. Of long ones, the ` +
+        `beginning is shown.`,
     }),
   }];
 }

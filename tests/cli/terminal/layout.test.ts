@@ -103,7 +103,7 @@ Deno.test("the table of a study with every arm and measure fits, and its remarks
   for (const line of lines) assertFits(line);
   // Nothing is left out for it.
   for (const { title } of shownMeasures) assert(lines.some((line) => line.includes(title)), title);
-  assertEquals(lines.filter((line) => line.startsWith("ift-propagation ")).length, 4);
+  assertEquals(lines.filter((line) => line.startsWith("ift-propagation ")).length, 5);
   assertEquals(estimateOf([1]).mean, 1);
   for (const remark of studyRemarks(plan, results)) assertFits(wrapText(remark, "  "));
 });
