@@ -547,7 +547,7 @@ const heads: Readonly<Record<string, string>> = {
 function fromData({ options }: ObjectiveEntry): string[] {
   const settings: SettingTable = settingTable;
   return Object.entries(options).flatMap(([name, row]) => {
-    const setting = Object.hasOwn(settings, name) ? settings[name] : undefined;
+    const setting = settings[name];
     if (setting === undefined || setting.default !== undefined) return [];
     return setting.defaultHelp === undefined
       ? []

@@ -9,6 +9,13 @@ import type { EqualChange, Tuning } from "./explained.ts";
 /** The mutants that no test can tell from the code. */
 export const equal: readonly EqualChange[] = [
   {
+    file: "training/learner/stage_learner.ts",
+    inside: "plannedSteps.planned.caches",
+    before: "const caches = Math.max(evaluation.caches, feed.generationBytes ?? 0);",
+    after: "const caches = Math.max(evaluation.caches, feed.generationBytes ?? 1);",
+    because: "evaluations that answer keep more than a byte, and plans are told in larger units",
+  },
+  {
     file: "core/backends/webgpu/reduce.ts",
     inside: "LARGEST_SUBGROUP",
     before: "const LARGEST_SUBGROUP = 128;",

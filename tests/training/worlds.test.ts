@@ -289,3 +289,16 @@ Deno.test("a material has the characters and the formats of its own tasks", () =
   ]);
   assertEquals(tasks.flatMap(({ world }) => world ?? []), all);
 });
+
+Deno.test("a single possible mistake is made", () => {
+  const begin = (): Situation => ({
+    ...{ id: "", step: "a", isSolved: false, mistakes: ["b"] },
+    after: () => ({
+      ...{ id: "a", step: undefined, isSolved: true, mistakes: [] },
+      after: () => undefined,
+    }),
+  });
+  const { carry } = worlds;
+  const made = mistaken({ ...carry, begin }, "carry 1+1", randomStream(0));
+  assertEquals([made?.step, made?.right], ["b", "a"]);
+});

@@ -2,6 +2,7 @@ import {
   assert,
   assertAlmostEquals,
   assertEquals,
+  assertMatch,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
@@ -43,6 +44,11 @@ Deno.test("objectives prints Table 1 of all objectives, in 80 columns", async ()
     assert(lines.includes(name), name);
   }
   assertStringIncludes(out, "model (1 - lambda) s*_n + lambda argmax");
+});
+
+Deno.test("of counts, those above 1 are told", async () => {
+  assertMatch((await run("dpo")).out, /^ {2}sequences +2$/m);
+  assert(!(await run("sft")).out.includes("sequences "));
 });
 
 Deno.test("docs/table.md is the table of the objectives as they are", async () => {

@@ -10,6 +10,7 @@ import { bytesInMemory } from "../../../cli/data/readers/bytes_in_memory.ts";
 import { unpacked } from "../../../cli/data/readers/compression.ts";
 import type { ByteSource, FoundRow } from "../../../cli/data/readers/reader.ts";
 import { rowReaders } from "../../../cli/data/readers/row_readers.ts";
+import { checkedUtf8 } from "../../../cli/data/readers/utf8.ts";
 import { frameAt } from "../../../cli/data/readers/zstd.ts";
 import { inFolder } from "../command.ts";
 
@@ -365,5 +366,18 @@ inFolder("a first row is read without the rest of the file, which is closed", as
       assertEquals(row, { text: "0" });
       break;
     }
+  }
+});
+
+Deno.test("lines are counted behind a character that two pieces share, whatever its last byte", async () => {
+  for (const last of [0x80, 0xbf]) {
+    const pieces = async function* () {
+      yield Uint8Array.of(0xc3);
+      yield Uint8Array.of(last, 0x0a, 0xff);
+    };
+    const read = async () => {
+      for await (const _ of checkedUtf8(pieces(), "a.csv"));
+    };
+    await assertRejects(read, UserError, "a.csv:2: not UTF-8", String(last));
   }
 });

@@ -54,6 +54,8 @@ inFolder("where folders are parted by slashes, a backslash is part of a name", a
 inFolder("a slash at the end of a folder's path counts for nothing", async (folder) => {
   await writeDirectoryAtomically(`${folder}/a/`, { b: "1" });
   assertEquals(names(folder), ["a"]);
+  await writeDirectoryAtomically(`${folder}/a/empty`, {});
+  assertEquals(names(`${folder}/a/empty`), []);
   await removeDirectoryAtomically(`${folder}/a/`);
   assertEquals(await makeFolder(`${folder}/c/d/`), [`${folder}/c/d/`, `${folder}/c`]);
   assertEquals(names(folder), ["c"]);

@@ -118,6 +118,8 @@ inFolder(
     await Deno.remove(`${checkpointPath(folder, 4)}/teacher/notes.txt`);
     await tidyCheckpoints(folder, kept);
     assertEquals(await stepsIn(folder), [3, 8, 10, 11]);
+    await tidyCheckpoints(folder, { isRegular: () => false, isStart: () => false });
+    assertEquals(await stepsIn(folder), [11]);
     const none = `${folder}/none`;
     await Deno.mkdir(none);
     await tidyCheckpoints(none, kept);
