@@ -56,8 +56,8 @@ const flags = {
     default: "objectives",
     help:
       "objectives compares SFT, RLHF and IFT on answers of a few characters, at equal steps; exposure " +
-      "compares training on gold and on own states on answers of many steps, at equal tokens; language does so for a pretrained model on rows of " +
-      "a file.",
+      "compares training on gold and on own states on answers of many steps, at equal tokens; " +
+      "language does so for a pretrained model on rows of a file.",
   },
   quick: {
     kind: "boolean",
@@ -91,7 +91,7 @@ const flags = {
     kind: "integer",
     min: 2,
     max: MOST_SEEDS,
-    help: "The number of seeds; each has data of its own.",
+    help: "The number of seeds; each has data of its own, or the rows of a file in its own order.",
     defaultHelp: "5; of exposure 15, or 4 with --quick; of language 10, or 3",
   },
   "first-seed": {

@@ -137,6 +137,26 @@ export const arms: readonly Arm[] = [
   },
 ];
 
+/** SFT and the arms that differ from it in the states that they learn in, and in the weights of these. */
+export const stateArms: readonly Arm[] = [
+  {
+    name: "sft",
+    about: "more of the same: gold answers after gold prefixes",
+    settings: { objective: "sft" },
+  },
+  {
+    name: "scheduled-sampling",
+    about: "a fifth of the read tokens are the model's own",
+    settings: { objective: "scheduled-sampling" },
+  },
+  { name: "ift", about: "IFT as its code runs", settings: { objective: "ift" } },
+  {
+    name: "ift-reach",
+    about: "IFT's states; tokens weighed by the chance of their states",
+    settings: { objective: "ift", propagation: "reach", gamma: 0.5 },
+  },
+];
+
 /** A reward model, trained from the checkpoint of the arms on more data. */
 export const rewardModelArm: Arm = {
   name: "reward-model",

@@ -21,7 +21,7 @@ import { BASE, BASELINE } from "./arms.ts";
 import { meanOf } from "./statistics.ts";
 import { dataOf } from "./trials.ts";
 import type { StudyPlan } from "./plan.ts";
-import { primaryOf } from "./primary.ts";
+import { gainOf, primaryOf } from "./primary.ts";
 import { chosenResults, measuresBySeed, type StudyResults } from "./results.ts";
 
 /** The prediction of one token. */
@@ -74,13 +74,14 @@ const WINNERS = 3;
  * @returns The names of the arms.
  */
 export function believers(plan: StudyPlan, results: StudyResults): readonly string[] {
-  const { measure, isLess } = primaryOf(plan);
+  const primary = primaryOf(plan);
   const scored = plan.arms.flatMap(({ name }) => {
-    const values = [...measuresBySeed(results, name, measure).values()];
-    return name === BASELINE || values.length === 0 ? [] : [{ name, mean: meanOf(values) }];
+    const values = [...measuresBySeed(results, name, primary.measure).values()];
+    return name === BASELINE || values.length === 0
+      ? []
+      : [{ name, gain: gainOf(primary, meanOf(values)) }];
   });
-  const winners = scored.toSorted((a, b) => isLess ? a.mean - b.mean : b.mean - a.mean)
-    .slice(0, WINNERS);
+  const winners = scored.toSorted((a, b) => b.gain - a.gain).slice(0, WINNERS);
   return [BASE, BASELINE, ...winners.map(({ name }) => name)];
 }
 

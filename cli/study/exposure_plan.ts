@@ -6,7 +6,7 @@
  */
 
 import type { GivenSettings } from "@unitune/training";
-import type { Arm, ArmStage } from "./arms.ts";
+import { type Arm, type ArmStage, stateArms } from "./arms.ts";
 import type { Helper, StudyClaim, StudyPlan } from "./plan.ts";
 
 /** The cost in tokens at which every arm ends, by `tokenCost`. */
@@ -38,22 +38,7 @@ const supervised: ArmStage = { share: 0.5, settings: { objective: "sft", learnin
 
 /** The arms that claims are about. */
 const claimed: readonly Arm[] = [
-  {
-    name: "sft",
-    about: "more of the same: gold answers after gold prefixes",
-    settings: { objective: "sft" },
-  },
-  {
-    name: "scheduled-sampling",
-    about: "a fifth of the read tokens are the model's own",
-    settings: { objective: "scheduled-sampling" },
-  },
-  { name: "ift", about: "IFT as its code runs", settings: { objective: "ift" } },
-  {
-    name: "ift-reach",
-    about: "IFT's states; tokens weighed by the chance of their states",
-    settings: { objective: "ift", propagation: "reach", gamma: 0.5 },
-  },
+  ...stateArms,
   {
     name: "sft-then-distillation",
     about: "half of the budget on gold answers, half on own answers that a larger model judges",

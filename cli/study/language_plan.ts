@@ -6,7 +6,7 @@
  */
 
 import type { GivenSettings } from "@unitune/training";
-import type { Arm } from "./arms.ts";
+import { type Arm, stateArms } from "./arms.ts";
 import type { StudyClaim, StudyPlan } from "./plan.ts";
 
 /** What the plan reads of the user's files. */
@@ -23,9 +23,6 @@ export interface LanguageMaterial {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** The plan before its files are known. An arm with a teacher is taught by the user's. */
-export type LanguageForm = Omit<StudyPlan, "files" | "judge">;
-
 /** The cost in tokens at which every arm ends, by `tokenCost`. */
 const BUDGET = 300_000;
 
@@ -36,22 +33,7 @@ const TEACHER = "teacher";
 const ROLLOUTS = 0.3;
 
 const arms: readonly Arm[] = [
-  {
-    name: "sft",
-    about: "more of the same: gold answers after gold prefixes",
-    settings: { objective: "sft" },
-  },
-  {
-    name: "scheduled-sampling",
-    about: "a fifth of the read tokens are the model's own",
-    settings: { objective: "scheduled-sampling" },
-  },
-  { name: "ift", about: "IFT as its code runs", settings: { objective: "ift" } },
-  {
-    name: "ift-reach",
-    about: "IFT's states; tokens weighed by the chance of their states",
-    settings: { objective: "ift", propagation: "reach", gamma: 0.5 },
-  },
+  ...stateArms,
   {
     name: "sft-then-distillation",
     about: "half of the budget on gold answers, half on own answers that the better model judges",
@@ -105,7 +87,7 @@ const common: GivenSettings = {
 const title = "A pretrained model learns to answer, on gold and on own states";
 
 /** The whole study. */
-const whole: LanguageForm = {
+const whole: StudyPlan = {
   title,
   primary: "own_kl",
   seeds: 10,
@@ -124,7 +106,7 @@ const whole: LanguageForm = {
 /** The arms of the quick form. */
 const quickArms = ["sft", "ift", "sft-then-distillation"];
 
-const quick: LanguageForm = {
+const quick: StudyPlan = {
   ...whole,
   firstSeed: 1000,
   seeds: 3,
@@ -135,8 +117,11 @@ const quick: LanguageForm = {
   shared: { ...whole.shared, tokenBudget: BUDGET / 5 },
 };
 
-/** The study on a language model, before its files are known. */
-export const language: Readonly<Record<"whole" | "quick", LanguageForm>> = { whole, quick };
+/**
+ * The study on a language model, before its files are known. An arm with a teacher is taught by the
+ * better model of the files.
+ */
+export const language: Readonly<Record<"whole" | "quick", StudyPlan>> = { whole, quick };
 
 /**
  * A plan on the user's files.
@@ -145,10 +130,10 @@ export const language: Readonly<Record<"whole" | "quick", LanguageForm>> = { who
  * @param material The files.
  * @returns The plan.
  */
-export function withMaterial<P extends LanguageForm>(
-  form: P,
+export function withMaterial(
+  form: StudyPlan,
   { model, teacher, data, columns, files }: LanguageMaterial,
-): P & Pick<StudyPlan, "files" | "judge"> {
+): StudyPlan {
   return {
     ...form,
     files,

@@ -8,16 +8,12 @@
 export interface PrimaryMeasure {
   /** The measure of the test. */
   readonly measure: string;
-  /** The same one of validation data, by which settings are chosen. */
-  readonly validation: string;
   /** Whether less of it is better. */
   readonly isLess: boolean;
   /** Its heading in tables. */
   readonly title: string;
   /** Its name in a sentence. */
   readonly noun: string;
-  /** Its name in a sentence, with an article where it has one. */
-  readonly phrase: string;
   /** The measures whose differences are drawn side by side. */
   readonly drawn: readonly { readonly measure: string; readonly name: string }[];
   /** The metric of evaluations that is drawn over the training. */
@@ -35,11 +31,9 @@ export interface PrimaryMeasure {
 const primaries = {
   exact_match: {
     measure: "exact_match",
-    validation: "validation/exact_match",
     isLess: false,
     title: "exact",
     noun: "exact match",
-    phrase: "an exact match",
     drawn: [
       { measure: "exact_match", name: "greedy" },
       { measure: "mean@k", name: "sampled (mean@k)" },
@@ -48,11 +42,9 @@ const primaries = {
   },
   own_kl: {
     measure: "own_kl",
-    validation: "validation/own_kl",
     isLess: true,
     title: "own KL",
     noun: "divergence in own states",
-    phrase: "a divergence in own states",
     drawn: [
       { measure: "own_kl", name: "own states" },
       { measure: "gold_kl", name: "gold states" },
@@ -75,7 +67,7 @@ export type PrimaryName = keyof typeof primaries;
  * import { primaryOf } from "./primary.ts";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(primaryOf({}).validation, "validation/exact_match");
+ * assertEquals(primaryOf({}).measure, "exact_match");
  * assertEquals(primaryOf({ primary: "own_kl" }).isLess, true);
  * ```
  */
@@ -83,4 +75,34 @@ export function primaryOf(
   { primary = "exact_match" }: { readonly primary?: PrimaryName },
 ): PrimaryMeasure {
   return primaries[primary];
+}
+
+/**
+ * The name of the measure of validation data by which settings are chosen.
+ *
+ * @param primary The measure that decides.
+ * @returns The name.
+ */
+export function validationOf({ measure }: Pick<PrimaryMeasure, "measure">): string {
+  return `validation/${measure}`;
+}
+
+/**
+ * A value of a measure, so that more is better.
+ *
+ * @param primary The measure.
+ * @param value The value.
+ * @returns The value, negated where less of the measure is better.
+ *
+ * @example
+ * ```ts
+ * import { gainOf, primaryOf } from "./primary.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(gainOf(primaryOf({}), 2), 2);
+ * assertEquals(gainOf(primaryOf({ primary: "own_kl" }), 2), -2);
+ * ```
+ */
+export function gainOf({ isLess }: Pick<PrimaryMeasure, "isLess">, value: number): number {
+  return isLess ? -value : value;
 }

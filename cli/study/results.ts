@@ -6,7 +6,7 @@
 
 import { isRecord } from "../files/guards.ts";
 import type { GridPoint } from "./arms.ts";
-import type { PrimaryMeasure } from "./primary.ts";
+import { gainOf, type PrimaryMeasure, validationOf } from "./primary.ts";
 import { isTrialResult, type TrialResult } from "./trial.ts";
 
 /** The results of a study. */
@@ -52,15 +52,12 @@ interface TriedPoint {
   readonly results: readonly TrialResult[];
 }
 
-/** The sum of a measure on validation data: the larger, the better. */
-function validationScore(
-  results: readonly TrialResult[],
-  { validation, isLess }: PrimaryMeasure,
-): number {
-  // What was not measured is the worst.
-  const worst = isLess ? Infinity : 0;
-  const total = results.reduce((sum, { measures }) => sum + (measures[validation] ?? worst), 0);
-  return isLess ? -total : total;
+/** The sum of a measure on validation data: the larger, the better. What was not measured is the worst. */
+function validationScore(results: readonly TrialResult[], primary: PrimaryMeasure): number {
+  const worst = primary.isLess ? Infinity : 0;
+  const name = validationOf(primary);
+  const total = results.reduce((sum, { measures }) => sum + (measures[name] ?? worst), 0);
+  return gainOf(primary, total);
 }
 
 /**

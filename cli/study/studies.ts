@@ -9,12 +9,7 @@ import { sameName } from "@unitune/objectives";
 import { nearest, UserError } from "@unitune/training";
 import { arms, BASELINE, rewardModelArm } from "./arms.ts";
 import { exposure } from "./exposure_plan.ts";
-import {
-  language,
-  type LanguageForm,
-  type LanguageMaterial,
-  withMaterial,
-} from "./language_plan.ts";
+import { language, type LanguageMaterial, withMaterial } from "./language_plan.ts";
 import type { StudyPlan } from "./plan.ts";
 
 /** What the user decides of a study. */
@@ -71,7 +66,7 @@ export const studies = {
   objectives: { whole: objectivesWhole, quick: objectivesQuick },
   exposure,
   language,
-} as const satisfies Readonly<Record<string, Readonly<Record<"whole" | "quick", LanguageForm>>>>;
+} as const satisfies Readonly<Record<string, Readonly<Record<"whole" | "quick", StudyPlan>>>>;
 
 /** The name of a study. */
 export type StudyName = keyof typeof studies;
@@ -109,7 +104,7 @@ function armNamed(word: string, names: readonly string[]): string {
 export function studyPlan(choice: StudyChoice): StudyPlan {
   const { study = "objectives", noise, material } = choice;
   const { whole, quick } = studies[study];
-  const form: LanguageForm = choice.quick ? quick : whole;
+  const form: StudyPlan = choice.quick ? quick : whole;
   const { firstSeed = form.firstSeed ?? 0, seeds = form.seeds } = choice;
   const names = whole.arms.map(({ name }) => name);
   const wanted = choice.arms === undefined

@@ -86,8 +86,8 @@ export interface StudyRecord extends SavedStudy {
 }
 
 /**
- * The greedy answers of an arm on the first seed to validation prompts: those at its end, and those at its
- * start, which are of the checkpoint.
+ * The greedy answers of an arm on the first seed to validation prompts: those at its end, and those at
+ * its start, which are of the checkpoint.
  */
 async function answersOf(
   folder: string,
@@ -368,16 +368,14 @@ export function studyRecordPage(record: StudyRecord): string {
     studyRows(plan, results),
     { isFinished, primary: primaryOf(plan) },
   );
-  const { measure, phrase } = primaryOf(plan);
+  const { measure, noun } = primaryOf(plan);
   const baseline = [...measuresBySeed(results, BASELINE, measure).values()];
   return page({
     title: plan.title ?? "SFT, RLHF and IFT on the same data",
     lead: html`${isFinished ? [] : extentText(standing)}<p class="verdict">${first}</p>
       ${others.map((sentence) => html`<p>${sentence}</p>\n`)}
       <p class="quiet">${
-      baseline.length === 0
-        ? ""
-        : `Further SFT ends at ${phrase} of ${meanOf(baseline).toFixed(3)}. `
+      baseline.length === 0 ? "" : `The ${noun} of further SFT is ${meanOf(baseline).toFixed(3)}. `
     }Differences
       from it are taken seed by seed; intervals are Student's, 95 %. ${plan.arms.length} ways to go
       on from one undertrained model, ${plan.seeds} seeds; made by <code>${command}</code>.</p>`,

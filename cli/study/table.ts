@@ -10,7 +10,7 @@ import { fitTable } from "../terminal/layout.ts";
 import { BASE, BASELINE, rewardModelArm } from "./arms.ts";
 import { type Estimate, estimateOf, pairedDifference } from "./statistics.ts";
 import { seedsOf, type StudyPlan } from "./plan.ts";
-import { type PrimaryMeasure, primaryOf } from "./primary.ts";
+import { type PrimaryMeasure, primaryOf, validationOf } from "./primary.ts";
 import { chosenResults, measuresBySeed, type StudyResults } from "./results.ts";
 
 /** A table with its title, and a sentence on its numbers. */
@@ -82,14 +82,10 @@ export interface StudyRow {
  *
  * @param plan The plan.
  * @param results The results.
- * @param measure The measure whose differences are shown (default: the one that decides).
  * @returns A row for the checkpoint, then one for each arm.
  */
-export function studyRows(
-  plan: StudyPlan,
-  results: StudyResults,
-  measure = primaryOf(plan).measure,
-): readonly StudyRow[] {
+export function studyRows(plan: StudyPlan, results: StudyResults): readonly StudyRow[] {
+  const { measure } = primaryOf(plan);
   const baseline = measuresBySeed(results, BASELINE, measure);
   return [BASE, ...plan.arms.map(({ name }) => name)].map((arm) => {
     const own = measuresBySeed(results, arm, measure);
@@ -243,8 +239,8 @@ export function studyLines(rows: readonly StudyRow[], primary?: PrimaryMeasure):
 }
 
 /** The differences from further supervised training in the second table. */
-const sideDifferences = ({ validation }: PrimaryMeasure) => [
-  { measure: validation, title: "validation" },
+const sideDifferences = (primary: PrimaryMeasure) => [
+  { measure: validationOf(primary), title: "validation" },
   { measure: "recovery", title: "recovery" },
   { measure: "length", title: "length" },
 ];
@@ -286,7 +282,7 @@ function sideCells(plan: StudyPlan, results: StudyResults): readonly (readonly s
 
 /** A line for each arm: its tried settings, with the measure of the validation data that chose. */
 export function studyTried(plan: StudyPlan, results: StudyResults): string[] {
-  const { validation } = primaryOf(plan);
+  const validation = validationOf(primaryOf(plan));
   const chosenBy = seedsOf(plan).slice(0, plan.selectionSeeds);
   return plan.arms.map(({ name }) => {
     const tried = Map.groupBy(
@@ -336,7 +332,7 @@ export function studyRuns(plan: StudyPlan, results: StudyResults): string[] {
 
 /** Sentences beside the table, on single kinds of questions and on preferences. */
 export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
-  const { validation, noun } = primaryOf(plan);
+  const primary = primaryOf(plan);
   const perSeed = (arm: string, measure: string) => [
     ...measuresBySeed(results, arm, measure).values(),
   ];
@@ -355,10 +351,10 @@ export function studyRemarks(plan: StudyPlan, results: StudyResults): string[] {
       `wrong answer is the chosen one. Verifiers, validation data and the test have no noise; ` +
       `mistaught is the exact match on the prompts whose training answers are wrong`,
     ]),
-    ...[perSeed(BASE, validation)].flatMap((measured) =>
+    ...[perSeed(BASE, validationOf(primary))].flatMap((measured) =>
       measured.length === 0
         ? []
-        : [`${noun} of the starting checkpoints on validation data: ${list(measured)}`]
+        : [`${primary.noun} of the starting checkpoints on validation data: ${list(measured)}`]
     ),
     ...rewarded.flatMap(({ name }) => {
       const own = measuresBySeed(results, name, measure);

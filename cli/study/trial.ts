@@ -130,10 +130,7 @@ export async function carryOutTrial(run: TrialRun): Promise<boolean> {
   const [first] = stages;
   const places = placesOf(trial);
   const base = first?.from === undefined ? undefined : await readBase(first.from);
-  const pretrained = first === undefined || base !== undefined
-    ? undefined
-    : await readStart(first, { device });
-  const start = base ?? pretrained;
+  const start = base ?? (first && await readStart(first, { device }));
   const prepared = await prepare(askingFor(asked, stages), start);
   const runFolder = `${folder}/${places.run}`;
   using held = await isThere(runPaths(runFolder).config)

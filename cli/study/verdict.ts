@@ -7,7 +7,7 @@
 
 import { listed } from "../flags/words.ts";
 import { BASE, BASELINE } from "./arms.ts";
-import { type PrimaryMeasure, primaryOf } from "./primary.ts";
+import { gainOf, type PrimaryMeasure, primaryOf } from "./primary.ts";
 import { showDifference, type StudyRow } from "./table.ts";
 
 /** The places of an arm's interval, and how the sentences on them begin, in order. */
@@ -24,11 +24,11 @@ type Standing = typeof openings[number][0];
 
 function standingOf(
   { low, high }: NonNullable<StudyRow["difference"]>,
-  { isLess }: PrimaryMeasure,
+  primary: PrimaryMeasure,
 ): Standing {
   if (Number.isNaN(low + high)) return "single";
   if (low <= 0 && high >= 0) return "unclear";
-  return low > 0 === !isLess ? "better" : "worse";
+  return gainOf(primary, low) > 0 ? "better" : "worse";
 }
 
 /** The sentence that warns of many comparisons. The expected number holds for dependent arms, too. */
@@ -69,7 +69,7 @@ export function verdictOf(
 ): readonly string[] {
   const compared = rows.flatMap(({ arm, difference }) =>
     arm === BASE || arm === BASELINE || difference === undefined ? [] : [{ arm, difference }]
-  ).toSorted((a, b) => (primary.isLess ? -1 : 1) * (b.difference.mean - a.difference.mean));
+  ).toSorted((a, b) => gainOf(primary, b.difference.mean - a.difference.mean));
   if (compared.length === 0) {
     return [
       isFinished

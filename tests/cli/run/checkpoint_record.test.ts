@@ -1,36 +1,20 @@
 /** The record of a checkpoint: all of its parts are looked at, even where its own digest is right. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { noCost } from "@unitune/training";
 import { digestOf } from "../../../cli/files/digest.ts";
 import {
   checkpointAt,
   DamagedCheckpointError,
   latestCheckpoint,
-  saveCheckpoint,
 } from "../../../cli/run/checkpoints.ts";
-import { reseal } from "../checkpoints.ts";
+import { reseal, saveFirst } from "../checkpoints.ts";
 import { inFolder } from "../command.ts";
 
 const necessary = ["tokenizer.json", "tokenizer_config.json", "training.safetensors"];
 
 /** Saves a checkpoint whose files hold nothing. */
-async function saved(folder: string, names: readonly string[] = necessary) {
-  await Deno.mkdir(`${folder}/checkpoints`, { recursive: true });
-  return await saveCheckpoint(
-    folder,
-    {
-      settings: {},
-      model: { modelType: "gpt2", vocabulary: 4, context: 4, layers: 1, width: 2 },
-      data: { kind: "texts", digest: "" },
-    },
-    {
-      ...{ step: 1, cost: noCost, metricsLength: 0, metricsDigest: digestOf("") },
-      ...{ samplesLength: 0, samplesDigest: digestOf("") },
-    },
-    Object.fromEntries(
-      [...names, "config.json", "model.safetensors"].map((name) => [name, new Uint8Array([1])]),
-    ),
-  );
+function saved(folder: string, names: readonly string[] = necessary) {
+  const all = [...names, "config.json", "model.safetensors"];
+  return saveFirst(folder, Object.fromEntries(all.map((name) => [name, new Uint8Array([1])])));
 }
 
 inFolder("a record with a part that is missing or of another kind is refused", async (folder) => {

@@ -13,27 +13,16 @@ import {
 } from "@unitune/models";
 import { noCost } from "@unitune/training";
 import { digestOf } from "../../../cli/files/digest.ts";
-import { saveCheckpoint } from "../../../cli/run/checkpoints.ts";
 import { checkpointFiles, readState, textTokens, tokensApart } from "../../../cli/run/trained.ts";
+import { saveFirst } from "../checkpoints.ts";
 import { inFolder } from "../command.ts";
 
 inFolder("of a state what is wanted is read, to where it is wanted", async (folder) => {
-  await Deno.mkdir(`${folder}/checkpoints`);
   const state = { first: tensor([1, 2]), second: [tensor([3])] };
   const [second] = state.second;
-  const saved = await saveCheckpoint(
-    folder,
-    {
-      settings: {},
-      model: { modelType: "gpt2", vocabulary: 4, context: 4, layers: 1, width: 2 },
-      data: { kind: "texts", digest: "" },
-    },
-    {
-      ...{ step: 1, cost: noCost, metricsLength: 0, metricsDigest: digestOf("") },
-      ...{ samplesLength: 0, samplesDigest: digestOf("") },
-    },
-    { "training.safetensors": await contentBytes(treeFile(state)) },
-  );
+  const saved = await saveFirst(folder, {
+    "training.safetensors": await contentBytes(treeFile(state)),
+  });
   const read = await readState(saved, state);
   assertEquals([[...await read.first.data()], [...await second?.data() ?? []]], [[1, 2], [3]]);
   const part = await readState(saved, state, { isWanted: (name) => name.includes("first") });
