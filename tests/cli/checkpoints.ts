@@ -2,7 +2,7 @@
 import type { FileContent } from "@unitune/models";
 import { noCost } from "@unitune/training";
 import { digestOf } from "../../cli/files/digest.ts";
-import { type SavedCheckpoint, saveCheckpoint } from "../../cli/run/checkpoints.ts";
+import { saveCheckpoint, type SavedCheckpoint } from "../../cli/run/checkpoints.ts";
 
 /** Saves files as the checkpoint after the first step of a run. */
 export async function saveFirst(

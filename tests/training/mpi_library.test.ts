@@ -51,7 +51,11 @@ async function compiled(file: string, code: string, ...args: readonly string[]):
 
 /** Whether there is a compiler of C. Where `CI` is set one is installed, and its absence is a failure. */
 async function hasCompiler(): Promise<boolean> {
-  const found = await new Deno.Command("cc", { args: ["--version"], stdout: "null", stderr: "null" })
+  const found = await new Deno.Command("cc", {
+    args: ["--version"],
+    stdout: "null",
+    stderr: "null",
+  })
     .output().then(({ success }) => success, () => false);
   if (found) return true;
   if (Deno.env.has("CI")) throw new Error("there is no cc");
