@@ -1,6 +1,5 @@
 /** The record of a checkpoint: all of its parts are looked at, even where its own digest is right. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { digestOf } from "../../../cli/files/digest.ts";
 import {
   checkpointAt,
   DamagedCheckpointError,

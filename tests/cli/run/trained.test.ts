@@ -11,8 +11,6 @@ import {
   presetConfig,
   treeFile,
 } from "@unitune/models";
-import { noCost } from "@unitune/training";
-import { digestOf } from "../../../cli/files/digest.ts";
 import { checkpointFiles, readState, textTokens, tokensApart } from "../../../cli/run/trained.ts";
 import { saveFirst } from "../checkpoints.ts";
 import { inFolder } from "../command.ts";
