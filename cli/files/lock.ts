@@ -31,13 +31,22 @@ export async function takeLock(path: string): Promise<Lock | undefined> {
         file.close();
         return undefined;
       }
-      if (await isAt(file, path)) return { isNew, [Symbol.dispose]: () => file.close() };
+      if (await isAt(file, path)) return { isNew, [Symbol.dispose]: () => release(file) };
       // The former holder has removed the file, so a lock on it excludes nobody.
       file.close();
     }
   } catch (error) {
     throw writeError(error, path);
   }
+}
+
+/**
+ * Gives a lock up. Closing the file alone would leave it to a child of this process that is just being
+ * started, and has the open file until its own program runs.
+ */
+function release(file: Deno.FsFile): void {
+  file.unlockSync();
+  file.close();
 }
 
 /** Opens the file of a lock; undefined if it was removed meanwhile. */

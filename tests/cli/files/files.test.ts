@@ -157,6 +157,23 @@ inFolder("only what is partial is tidied away", async (folder) => {
   assertEquals(names(`${folder}/whole`), ["a.partial"]);
 });
 
+inFolder(
+  "a lock that was given up can be taken at once, while other threads start programs",
+  async (folder) => {
+    // A program that is just being started has the open files of this process until it runs.
+    const worker = new Worker(new URL("starts_programs.ts", import.meta.url), { type: "module" });
+    await new Promise((resolve) => worker.onmessage = resolve);
+    try {
+      for (let i = 0; i < 1000; i++) {
+        using lock = await takeLock(`${folder}/lock`);
+        assert(lock !== undefined, `after ${i} times`);
+      }
+    } finally {
+      worker.terminate();
+    }
+  },
+);
+
 inFolder("a lock is one holder's until it is given back", async (folder) => {
   const path = `${folder}/lock`;
   {
