@@ -24,7 +24,11 @@ export function invalidUtf8At(bytes: Uint8Array): number | undefined {
   let i = 0;
   while (i < bytes.length) {
     const lead = bytes[i] ?? NaN;
-    const form = forms.find(({ from, to }) => from <= lead && lead <= to);
+    if (lead < 0x80) {
+      i += 1;
+      continue;
+    }
+    const form = lead < 0xc2 ? undefined : forms.find(({ to }) => lead <= to);
     if (form === undefined) return i;
     for (let k = 0; k < form.following; k++) {
       // NaN where the bytes end too soon.
@@ -40,10 +44,10 @@ export function invalidUtf8At(bytes: Uint8Array): number | undefined {
 }
 
 /**
- * Well-formed UTF-8: the ranges of the first and the second byte, and the bytes after the first.
+ * Well-formed UTF-8 of several bytes, from a first byte of 0xc2 on: up to which first byte a form
+ * reaches, the range of its second byte, and the number of bytes after the first.
  */
 const forms: readonly {
-  readonly from: number;
   readonly to: number;
   readonly second: readonly [number, number];
   readonly following: number;

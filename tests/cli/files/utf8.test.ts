@@ -37,7 +37,7 @@ Deno.test("each pair of a first and a second byte is one that a strict decoder t
       return false;
     }
   };
-  for (let lead = 0x7f; lead < 256; lead++) {
+  for (const lead of [0, 0x61, ...Array.from({ length: 129 }, (_, i) => 0x7f + i)]) {
     // The ends of all ranges of second bytes, and what is beyond them.
     for (const second of [0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0]) {
       for (const more of [[], [0xbf], [0xbf, 0x80], [0xbf, 0x80, 0x80], [0xc0], [0x80, 0x7f]]) {
