@@ -8,6 +8,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import type { Given, Said, Told } from "./parquet_messages.ts";
 import { parquetMetadataAsync, parquetReadObjects } from "./parquet_package.ts";
+import { plainValue } from "./plain_value.ts";
 
 /** What unpacks pages, beside what the package itself does. */
 const compressors = {
@@ -68,19 +69,6 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A value as JSON has it: whole numbers and points in time have types of their own in Parquet. */
-function plain(value: unknown): unknown {
-  if (typeof value === "bigint") {
-    const number = Number(value);
-    return Number.isSafeInteger(number) ? number : String(value);
-  }
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
-  if (value instanceof Uint8Array) return Array.from(value);
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, own]) => [name, plain(own)]));
-}
-
 const metadata = await partly("", () => parquetMetadataAsync(file, { geoparquet: false }));
 let rowStart = 0;
 for (const [i, { num_rows }] of metadata?.row_groups.entries() ?? []) {
@@ -98,7 +86,7 @@ for (const [i, { num_rows }] of metadata?.row_groups.entries() ?? []) {
     const found = await parquetReadObjects(options);
     if (found.length !== rowEnd - rowStart) throw new RangeError("rows are missing");
     return found.map((row) => {
-      const cells = plain(row);
+      const cells = plainValue(row);
       const isWhole = Object.values(row).every((cell) => cell !== undefined);
       if (!isWhole) throw new RangeError("a column misses values");
       return cells;
