@@ -47,7 +47,6 @@ function byTokens(lines: readonly JsonLine[], drawn: Drawn): readonly Validation
     ...stepsIn(lines).map(({ step, metrics }): [number, number] => [
       step,
       tokenCost({
-        examples: 0,
         forwardTokens: metrics["cost/forward_tokens"] ?? NaN,
         backwardTokens: metrics["cost/backward_tokens"] ?? NaN,
       }),

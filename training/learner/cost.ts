@@ -59,7 +59,9 @@ const BACKWARD = 2;
  * assertEquals(tokenCost({ examples: 2, forwardTokens: 20, backwardTokens: 10 }), 40);
  * ```
  */
-export function tokenCost({ forwardTokens, backwardTokens }: Cost): number {
+export function tokenCost(
+  { forwardTokens, backwardTokens }: Pick<Cost, "forwardTokens" | "backwardTokens">,
+): number {
   return forwardTokens + BACKWARD * backwardTokens;
 }
 
