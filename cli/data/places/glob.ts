@@ -70,7 +70,7 @@ export async function filesBelow(folder: string): Promise<readonly string[]> {
   const files: string[] = [];
   const visit = async (path: string) => {
     const entries = await Array.fromAsync(Deno.readDir(`${folder}/${path}`));
-    for (const { name } of entries.toSorted((a, b) => a.name < b.name ? -1 : 1)) {
+    for (const name of entries.map(({ name }) => name).toSorted()) {
       if (name.startsWith(".")) continue;
       const own = path === "" ? name : `${path}/${name}`;
       // The files of a cache are links.
