@@ -150,7 +150,7 @@ async function requireUntrained(folder: string): Promise<void> {
 }
 
 /** Makes the first of `name`, `name-2`, `name-3`, ... that does not exist. */
-async function makeNumberedFolder(name: string): Promise<string> {
+export async function makeNumberedFolder(name: string): Promise<string> {
   await makeFolder(dirname(name));
   for (let number = 1;; number++) {
     const folder = number === 1 ? name : `${name}-${number}`;
