@@ -56,7 +56,7 @@ const BACKWARD = 2;
  * import { tokenCost } from "@unitune/training";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(tokenCost({ examples: 2, forwardTokens: 20, backwardTokens: 10 }), 40);
+ * assertEquals(tokenCost({ forwardTokens: 20, backwardTokens: 10 }), 40);
  * ```
  */
 export function tokenCost(
