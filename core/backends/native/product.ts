@@ -1,8 +1,8 @@
 /**
  * Products of matrices in C. Blocks of the right matrix are packed into panels as wide as two
  * vectors, blocks of the left one into panels of some rows; a tile of their product stays in
- * registers while a slice of the depth is added up. Few rows are multiplied without packing, since
- * then reading the right matrix is what takes the time.
+ * registers while a slice of the depth is added up. Of few rows the right matrix is not packed, since
+ * then reading it is what takes the time.
  */
 import { UNIT_SCRATCH, unitSource } from "./matrix_unit.ts";
 
@@ -31,6 +31,9 @@ export const PRODUCT_SCRATCH: number = Math.max(
 /** Rows up to which a right matrix whose columns are neighbours is read where it is. */
 const FEW_BY_COLUMNS = 16;
 
+/** Vectors of rows, at most, that are the lanes of sums where the rows of the right matrix are neighbours. */
+const ROW_VECTORS = 2;
+
 /** Parts of the depth of a product of few rows, which threads share. */
 export const DEPTH_PARTS = 8;
 
@@ -50,12 +53,18 @@ const kernelSource: string = String.raw`
 #define SLICE ${SLICE}
 #define BLOCK_COLUMNS ${BLOCK_COLUMNS}
 #define BLOCK_ROWS ${BLOCK_ROWS}
-/*
- * Rows up to which the right matrix is not packed, if its columns are neighbours, and if its rows are:
- * of those more where 32 registers hold the sums of four rows by four columns.
- */
+/* Rows up to which the right matrix is not packed, if its columns are neighbours, and if its rows are. */
 #define FEW_BY_COLUMNS ${FEW_BY_COLUMNS}
-#define FEW_BY_ROWS (LANES == 16 ? 16 : 4)
+#define FEW_BY_ROWS 4
+/* Vectors of rows up to which rows are lanes, if the rows of the right matrix are neighbours. */
+#define ROW_VECTORS ${ROW_VECTORS}
+#define MOST_LANES (LANES > 4 ? ROW_VECTORS * LANES : 0)
+#define PRODUCT_SCRATCH ${PRODUCT_SCRATCH}
+/* Columns of which sums over one vector of rows stay in registers, and over two. */
+#define COLUMNS_AT_ONCE 8
+#define COLUMNS_BY_TWO (LANES == 16 ? 8 : 4)
+/* Terms of a column that are widened at once. */
+#define WIDENED 64
 /* Rows of which sums over four vectors stay in registers. */
 #define ROWS_AT_ONCE (LANES == 16 ? 4 : 2)
 
@@ -348,6 +357,78 @@ inlined void rows_by_rows(matrix a, matrix b, int type, float *c, int64_t stride
     }
   }
 }
+
+/* Some rows as lanes, a vector or several for each position in the depth; missing rows are zeros. */
+inlined void pack_lanes(int vectors, matrix a, int64_t rows, int64_t depth, float *to) {
+  for (int64_t k = 0; k < depth; k++, to += vectors * LANES) {
+    const float *from = (const float *)a.at + k * a.column;
+    for (int64_t r = 0; r < vectors * LANES; r++) to[r] = r < rows ? from[r * a.row] : 0;
+  }
+}
+
+/*
+ * Vectors of rows by some columns of a matrix whose rows are neighbours: an element of the matrix is
+ * multiplied with all rows at once, so that it is read once, in the order of memory, and no lanes are
+ * added up.
+ */
+inlined void lanes_by_columns(int vectors, int width, const float *x, matrix b, int type, float *c,
+                              int64_t stride, int64_t rows, int64_t depth) {
+  vector whole[COLUMNS_AT_ONCE][ROW_VECTORS] = { 0 };
+  float widened[COLUMNS_AT_ONCE][WIDENED];
+  for (int64_t first = 0; first < depth; first += SLICE) {
+    const int64_t last = least(depth, first + SLICE);
+    vector sums[COLUMNS_AT_ONCE][ROW_VECTORS] = { 0 };
+    for (int64_t from = first; from < last; from += WIDENED) {
+      const int64_t terms = least(WIDENED, last - from);
+      const float *y[COLUMNS_AT_ONCE];
+#pragma GCC unroll 8
+      for (int j = 0; j < width; j++) {
+        const int64_t at = j * b.column + from;
+        y[j] = type == FLOATS ? (const float *)b.at + at : widened[j];
+        if (type == FLOATS) continue;
+        int64_t k = 0;
+        for (; k + LANES <= terms; k += LANES) *(loose *)(widened[j] + k) = elements(b.at, at + k, type);
+        for (; k < terms; k++) widened[j][k] = element(b.at, at + k, type);
+        /* What is widened comes in bursts, between which nothing else would fetch. */
+        for (int64_t ahead = 0; ahead < 2 * WIDENED; ahead += LINE) {
+          __builtin_prefetch(b.at + 2 * (at + 2 * WIDENED) + ahead);
+        }
+      }
+      for (int64_t k = 0; k < terms; k++) {
+        vector l[ROW_VECTORS];
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) l[v] = *(const loose *)(x + ((from + k) * vectors + v) * LANES);
+#pragma GCC unroll 8
+        for (int j = 0; j < width; j++) {
+#pragma GCC unroll 2
+          for (int v = 0; v < vectors; v++) sums[j][v] += l[v] * y[j][k];
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < width; j++) for (int v = 0; v < vectors; v++) whole[j][v] += sums[j][v];
+  }
+  for (int64_t r = 0; r < rows; r++) {
+    for (int j = 0; j < width; j++) c[r * stride + j] = whole[j][r / LANES][r % LANES];
+  }
+}
+
+inlined void rows_as_lanes_of(int vectors, matrix a, matrix b, int type, float *c, int64_t stride,
+                              int64_t rows, int64_t column, int64_t columns, int64_t depth, float *x) {
+  const int64_t end = column + columns, width = vectors == 1 ? COLUMNS_AT_ONCE : COLUMNS_BY_TWO;
+  pack_lanes(vectors, a, rows, depth, x);
+  for (; column + width <= end; column += width) {
+    lanes_by_columns(vectors, width, x, moved(b, 0, column), type, c + column, stride, rows, depth);
+  }
+  for (; column < end; column++) {
+    lanes_by_columns(vectors, 1, x, moved(b, 0, column), type, c + column, stride, rows, depth);
+  }
+}
+inlined void rows_as_lanes(matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows,
+                           int64_t column, int64_t columns, int64_t depth, float *x) {
+  if (rows <= LANES) rows_as_lanes_of(1, a, b, type, c, stride, rows, column, columns, depth, x);
+  else rows_as_lanes_of(2, a, b, type, c, stride, rows, column, columns, depth, x);
+}
 `;
 
 const callSource: string = String.raw`
@@ -399,8 +480,11 @@ void native_matmul(const context *c, char *const *b, const int64_t *p) {
   float *output = (float *)b[2] + p[outputStart];
   ending e = { (part *)p[epilogue], b, p + p[epilogueParameters] };
   int64_t firstBatch = 0, lastBatch = p[batches], row = 0, rowEnd = m, column = 0, columnEnd = n;
-  const int hasFew = p[aType] == FLOATS && p[bType] != HALVES &&
-    (p[bColumn] == 1 ? m <= FEW_BY_COLUMNS : p[bRow] == 1 && p[aColumn] == 1 && m <= FEW_BY_ROWS);
+  const int areWide = p[aType] == FLOATS && p[bType] != HALVES, hasRows = p[bColumn] != 1 && p[bRow] == 1;
+  const int hasLanes = areWide && hasRows && m > FEW_BY_ROWS && m <= (c->parts > 0 ? LANES : MOST_LANES) &&
+    4 * MOST_LANES * d <= PRODUCT_SCRATCH;
+  const int hasFew = hasLanes ||
+    areWide && (p[bColumn] == 1 ? m <= FEW_BY_COLUMNS : hasRows && p[aColumn] == 1 && m <= FEW_BY_ROWS);
   const int usesUnit = c->parts > 0 && !hasFew;
   if (p[batches] >= c->threads && p[batches] > 1) share(c, p[batches], 1, &firstBatch, &lastBatch);
   else if (hasFew || n >= m) share(c, n, usesUnit ? LINES : 4 * LANES, &column, &columnEnd);
@@ -422,6 +506,9 @@ void native_matmul(const context *c, char *const *b, const int64_t *p) {
     if (hasFew && p[bColumn] == 1) {
       if (y.type == FLOATS) rows_by_columns(x, y, FLOATS, z, n, m, column, width, d);
       else rows_by_columns(x, y, BFLOATS, z, n, m, column, width, d);
+    } else if (hasLanes) {
+      if (y.type == FLOATS) rows_as_lanes(x, y, FLOATS, z, n, m, column, width, d, (float *)c->scratch);
+      else rows_as_lanes(x, y, BFLOATS, z, n, m, column, width, d, (float *)c->scratch);
     } else if (hasFew) {
       if (y.type == FLOATS) rows_by_rows(x, y, FLOATS, z, n, m, column, width, d);
       else rows_by_rows(x, y, BFLOATS, z, n, m, column, width, d);
