@@ -279,80 +279,73 @@ static inline float total(vector x) {
 }
 
 /*
- * Up to four rows by four columns of a matrix whose rows are neighbours: each vector that is loaded is
- * multiplied four times, and the lanes of all sums are added up together.
+ * Columns of a matrix whose rows are neighbours are multiplied some at a time, each as far from the
+ * next as all of a thread's columns have so many parts: then each is read on where the one before it
+ * ended, and memory brings several such streams at once.
  */
-inlined void four_by_four(matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows, int64_t depth) {
+
+/*
+ * One row, two or four by four columns: each vector that is loaded is multiplied with all rows, and the
+ * lanes of all sums are added up together where they fill vectors.
+ */
+inlined void rows_by_four(int count, matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows,
+                          int64_t apart, int64_t depth) {
   const float *x[4];
   double whole[16] = { 0 };
   int64_t k = 0;
-  for (int r = 0; r < 4; r++) x[r] = (const float *)a.at + least(r, rows - 1) * a.row;
+  for (int r = 0; r < count; r++) x[r] = (const float *)a.at + least(r, rows - 1) * a.row;
   while (k + LANES <= depth) {
     vector sums[16] = { 0 };
     int64_t last = least(depth, k + 64 * LANES);
     for (; k + LANES <= last; k += LANES) {
       vector l[4];
 #pragma GCC unroll 4
-      for (int r = 0; r < 4; r++) l[r] = *(const loose *)(x[r] + k);
+      for (int r = 0; r < count; r++) l[r] = *(const loose *)(x[r] + k);
 #pragma GCC unroll 4
       for (int v = 0; v < 4; v++) {
-        vector y = elements(b.at, v * b.column + k, type);
+        vector y = elements(b.at, v * apart * b.column + k, type);
 #pragma GCC unroll 4
-        for (int r = 0; r < 4; r++) sums[4 * r + v] += l[r] * y;
+        for (int r = 0; r < count; r++) sums[4 * r + v] += l[r] * y;
       }
     }
     /* A copy, so that the sums themselves have no address and stay in registers. */
     vector lanes[16];
 #pragma GCC unroll 16
     for (int i = 0; i < 16; i++) lanes[i] = sums[i];
-    for (int i = 0; i < 16; i += LANES) {
-      vector totals = joined(lanes + i, 0);
-      for (int l = 0; l < LANES; l++) whole[i + l] += totals[l];
+    if (4 * count % LANES == 0) {
+      for (int i = 0; i < 4 * count; i += LANES) {
+        vector totals = joined(lanes + i, 0);
+        for (int l = 0; l < LANES; l++) whole[i + l] += totals[l];
+      }
+    } else {
+      for (int i = 0; i < 4 * count; i++) whole[i] += total(lanes[i]);
     }
   }
   for (; k < depth; k++) {
-    for (int r = 0; r < 4; r++) {
-      for (int v = 0; v < 4; v++) whole[4 * r + v] += x[r][k] * element(b.at, v * b.column + k, type);
+    for (int r = 0; r < count; r++) {
+      for (int v = 0; v < 4; v++) whole[4 * r + v] += x[r][k] * element(b.at, v * apart * b.column + k, type);
     }
   }
-  for (int r = 0; r < least(rows, 4); r++) {
-    for (int v = 0; v < 4; v++) c[r * stride + v] = whole[4 * r + v];
+  for (int r = 0; r < least(rows, count); r++) {
+    for (int v = 0; v < 4; v++) c[r * stride + v * apart] = whole[4 * r + v];
   }
 }
 
-/*
- * Few rows by a matrix whose rows are neighbours: four by four, or a dot product for each element where
- * half of four rows or more would be missing.
- */
+/* Up to four rows by a matrix whose rows are neighbours. */
 inlined void rows_by_rows(matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows,
                           int64_t column, int64_t columns, int64_t depth) {
-  const int64_t block = 64 * LANES, end = column + columns;
-  if (rows > 2) {
-    for (; column + 4 <= end; column += 4) {
-      for (int64_t i = 0; i < rows; i += 4) {
-        four_by_four(moved(a, i, 0), moved(b, 0, column), type, c + i * stride + column, stride, rows - i, depth);
-      }
-    }
+  const int64_t apart = columns / 4, end = column + columns;
+  for (int64_t j = column; j < column + apart; j++) {
+    matrix y = moved(b, 0, j);
+    if (rows == 1) rows_by_four(1, a, y, type, c + j, stride, rows, apart, depth);
+    else if (rows == 2) rows_by_four(2, a, y, type, c + j, stride, rows, apart, depth);
+    else rows_by_four(4, a, y, type, c + j, stride, rows, apart, depth);
   }
-  for (int64_t j = column; j < end; j++) {
-    int64_t y = j * b.column;
+  for (int64_t j = column + 4 * apart; j < end; j++) {
     for (int64_t i = 0; i < rows; i++) {
       const float *x = (const float *)a.at + i * a.row;
       double sum = 0;
-      int64_t k = 0;
-      while (k + LANES <= depth) {
-        vector sums[4] = { 0 };
-        int64_t last = least(depth, k + 4 * block);
-        for (; k + 4 * LANES <= last; k += 4 * LANES) {
-          const loose *l = (const loose *)(x + k);
-          for (int v = 0; v < 4; v++) sums[v] += l[v] * elements(b.at, y + k + v * LANES, type);
-        }
-        for (; k + LANES <= last; k += LANES) {
-          sums[0] += *(const loose *)(x + k) * elements(b.at, y + k, type);
-        }
-        sum += total((sums[0] + sums[1]) + (sums[2] + sums[3]));
-      }
-      for (; k < depth; k++) sum += x[k] * element(b.at, y + k, type);
+      for (int64_t k = 0; k < depth; k++) sum += x[k] * element(b.at, j * b.column + k, type);
       c[i * stride + j] = sum;
     }
   }
@@ -372,7 +365,7 @@ inlined void pack_lanes(int vectors, matrix a, int64_t rows, int64_t depth, floa
  * added up.
  */
 inlined void lanes_by_columns(int vectors, int width, const float *x, matrix b, int type, float *c,
-                              int64_t stride, int64_t rows, int64_t depth) {
+                              int64_t stride, int64_t rows, int64_t apart, int64_t depth) {
   vector whole[COLUMNS_AT_ONCE][ROW_VECTORS] = { 0 };
   float widened[COLUMNS_AT_ONCE][WIDENED];
   for (int64_t first = 0; first < depth; first += SLICE) {
@@ -383,7 +376,7 @@ inlined void lanes_by_columns(int vectors, int width, const float *x, matrix b, 
       const float *y[COLUMNS_AT_ONCE];
 #pragma GCC unroll 8
       for (int j = 0; j < width; j++) {
-        const int64_t at = j * b.column + from;
+        const int64_t at = j * apart * b.column + from;
         y[j] = type == FLOATS ? (const float *)b.at + at : widened[j];
         if (type == FLOATS) continue;
         int64_t k = 0;
@@ -409,19 +402,20 @@ inlined void lanes_by_columns(int vectors, int width, const float *x, matrix b, 
     for (int j = 0; j < width; j++) for (int v = 0; v < vectors; v++) whole[j][v] += sums[j][v];
   }
   for (int64_t r = 0; r < rows; r++) {
-    for (int j = 0; j < width; j++) c[r * stride + j] = whole[j][r / LANES][r % LANES];
+    for (int j = 0; j < width; j++) c[r * stride + j * apart] = whole[j][r / LANES][r % LANES];
   }
 }
 
 inlined void rows_as_lanes_of(int vectors, matrix a, matrix b, int type, float *c, int64_t stride,
                               int64_t rows, int64_t column, int64_t columns, int64_t depth, float *x) {
-  const int64_t end = column + columns, width = vectors == 1 ? COLUMNS_AT_ONCE : COLUMNS_BY_TWO;
+  const int width = vectors == 1 ? COLUMNS_AT_ONCE : COLUMNS_BY_TWO;
+  const int64_t apart = columns / width, end = column + columns;
   pack_lanes(vectors, a, rows, depth, x);
-  for (; column + width <= end; column += width) {
-    lanes_by_columns(vectors, width, x, moved(b, 0, column), type, c + column, stride, rows, depth);
+  for (int64_t j = column; j < column + apart; j++) {
+    lanes_by_columns(vectors, width, x, moved(b, 0, j), type, c + j, stride, rows, apart, depth);
   }
-  for (; column < end; column++) {
-    lanes_by_columns(vectors, 1, x, moved(b, 0, column), type, c + column, stride, rows, depth);
+  for (int64_t j = column + width * apart; j < end; j++) {
+    lanes_by_columns(vectors, 1, x, moved(b, 0, j), type, c + j, stride, rows, 1, depth);
   }
 }
 inlined void rows_as_lanes(matrix a, matrix b, int type, float *c, int64_t stride, int64_t rows,

@@ -220,14 +220,6 @@ export const v128 = {
     address,
     offset = 0,
   ) => [address, ...vector(0x5d), 0, ...unsigned(offset)]) as LoadInstruction,
-  load64Lane: ((address, offset, lane, into) => [
-    address,
-    into,
-    ...vector(0x57),
-    0,
-    ...unsigned(offset),
-    lane,
-  ]) as LaneLoad,
   store64Lane: ((address, value, lane, offset = 0) => [
     address,
     value,

@@ -2,7 +2,8 @@
  * The products of rows with the rows of a matrix that is stored transposed: both operands are read
  * along the depth, where they are. A sum is held in four lanes, each of which has every fourth term,
  * so no panel is packed or transposed. A tile is 6 rows x 2 columns, held in 12 vector registers; the
- * last rows have tiles of 4, 2 and 1.
+ * last rows have tiles of 4, 2 and 1. The columns of a tile are a part of the block apart, so that each
+ * is read on where the same one of the tile before ended: memory brings such streams ahead of time.
  *
  * A matrix of 16 bits is widened once for a block of columns, unless so few rows are multiplied with it
  * that widening each element as it is read takes no longer.
@@ -100,6 +101,8 @@ interface Cursor {
   /** First row and column of the tile, and first column of its block. */
   readonly row: number;
   readonly column: number;
+  /** Columns from one of the tile's to its next. */
+  readonly apart: number;
   readonly block: number;
   /** First of the slice along the depth, and its length. */
   readonly start: number;
@@ -153,31 +156,31 @@ export function rowProductsFunction(fused: boolean, operands: FactorTypes): Wasm
     const cursor: Cursor = {
       row: integer(),
       column: integer(),
+      apart: integer(),
       block: integer(),
       start: integer(),
       slice: integer(),
     };
-    const { row, column, block, start, slice } = cursor;
+    const { row, column, apart, block, start, slice } = cursor;
     const [endOfBlock, endOfPairs] = [integer(), integer()];
     const { startRows, tile } = tiles(locals, scope.madd, readA, parameter, cursor);
-    const inBlock = (size: number) => int.sub(get(endOfBlock), int.const(size - 1));
+    const sizeOfBlock = int.sub(get(endOfBlock), get(block));
+    /** All tiles of a width, whose columns are as far apart as the block has so many parts. */
+    const tilesOf = (height: number, width: 2 | typeof WIDE, source: Source): Code => [
+      startRows(height),
+      local.set(apart, int.shrU(sizeOfBlock, int.const(Math.log2(width)))),
+      local.set(column, get(block)),
+      countTo(column, plus(get(block), get(apart)), 1, tile(height, width, source)),
+    ];
 
     /** The block's columns, for all rows. */
     const columns = (source: Source): Code => [
       local.set(row, firstRow),
       HEIGHTS.map((height) =>
-        countTo(row, int.sub(endRow, int.const(height - 1)), height, [
-          startRows(height),
-          local.set(column, get(block)),
-          countTo(column, inBlock(2), 2, tile(height, 2, source)),
-        ])
+        countTo(row, int.sub(endRow, int.const(height - 1)), height, tilesOf(height, 2, source))
       ),
       local.set(endOfPairs, get(row)),
-      countTo(row, endRow, 1, [
-        startRows(1),
-        local.set(column, get(block)),
-        countTo(column, inBlock(WIDE), WIDE, tile(1, WIDE, source)),
-      ]),
+      countTo(row, endRow, 1, tilesOf(1, WIDE, source)),
       // The last columns of a row, of which there are fewer than a tile has.
       local.set(row, firstRow),
       countTo(row, endRow, 1, [
@@ -187,7 +190,7 @@ export function rowProductsFunction(fused: boolean, operands: FactorTypes): Wasm
           int.sub(
             get(endOfBlock),
             int.and(
-              int.sub(get(endOfBlock), get(block)),
+              sizeOfBlock,
               select(int.const(1), int.const(WIDE - 1), int.ltS(get(row), get(endOfPairs))),
             ),
           ),
@@ -225,33 +228,48 @@ export function rowProductsFunction(fused: boolean, operands: FactorTypes): Wasm
   });
 }
 
-/** Copies a slice of a block's columns to scratch memory, as floats. */
+/** Copies a slice of a block's columns to scratch memory, as floats, several columns at a time. */
 function widen(
   locals: Locals,
   reader: FloatReader,
-  { column, block, slice }: Cursor,
+  { column, apart, block, slice }: Cursor,
   endOfBlock: Code,
   { begin, step }: Source,
   scratch: Code,
 ): Code {
-  const [from, to, k] = [locals.add(types.int), locals.add(types.int), locals.add(types.int)];
-  return [
-    local.set(to, scratch),
-    local.set(column, get(block)),
-    countTo(column, endOfBlock, 1, [
-      local.set(from, plus(begin, int.mul(int.sub(get(column), get(block)), step))),
+  const k = locals.add(types.int);
+  const some = () => Array.from({ length: WIDE }, () => locals.add(types.int));
+  const [sources, targets] = [some(), some()];
+  const together = (width: number): Code => {
+    const [from, to] = [sources.slice(0, width), targets.slice(0, width)];
+    const set = (pointers: readonly number[], start: Code, bytes: Code): Code =>
+      pointers.map((pointer, x) => {
+        const inBlock = plus(
+          int.sub(get(column), get(block)),
+          int.mul(get(apart), int.const(x)),
+        );
+        return local.set(pointer, plus(start, int.mul(inBlock, bytes)));
+      });
+    const along = (elements: number, copy: (to: Code, from: Code) => Code): Code =>
+      countTo(k, int.sub(get(slice), int.const(elements - 1)), elements, [
+        from.map((pointer, x) => copy(get(at(to, x)), get(pointer))),
+        from.map((pointer) => increase(pointer, elements * reader.bytes)),
+        to.map((pointer) => increase(pointer, elements * 4)),
+      ]);
+    return [
+      set(from, begin, step),
+      set(to, scratch, int.shl(get(slice), int.const(2))),
       local.set(k, int.const(0)),
-      countTo(k, int.sub(get(slice), int.const(3)), 4, [
-        v128.store(get(to), reader.four(get(from))),
-        increase(to, 16),
-        increase(from, 4 * reader.bytes),
-      ]),
-      countTo(k, get(slice), 1, [
-        reader.copy(get(to), get(from)),
-        increase(to, 4),
-        increase(from, reader.bytes),
-      ]),
-    ]),
+      along(4, (to, from) => v128.store(to, reader.four(from))),
+      along(1, reader.copy),
+    ];
+  };
+  return [
+    local.set(apart, int.shrU(int.sub(endOfBlock, get(block)), int.const(2))),
+    local.set(column, get(block)),
+    countTo(column, plus(get(block), get(apart)), 1, together(WIDE)),
+    local.set(column, plus(get(block), int.shl(get(apart), int.const(2)))),
+    countTo(column, endOfBlock, 1, together(1)),
   ];
 }
 
@@ -261,12 +279,12 @@ function tiles(
   madd: (a: Code, b: Code, sum: Code) => Code,
   readA: FloatReader,
   parameter: (name: "a" | "c" | "aRow" | "cRow") => Code,
-  { row, column, block, start, slice }: Cursor,
+  { row, column, apart, block, start, slice }: Cursor,
 ): {
   /** Sets the beginnings of so many rows from `row` on. */
   readonly startRows: (height: number) => Code;
   /** The tile at `column` of these rows. */
-  readonly tile: (height: number, width: number, source: Source) => Code;
+  readonly tile: (height: number, width: 1 | 2 | typeof WIDE, source: Source) => Code;
 } {
   const some = (count: number, type: typeof types.int | typeof types.v128) =>
     Array.from({ length: count }, () => locals.add(type));
@@ -290,7 +308,12 @@ function tiles(
         ),
       )
     );
-  const tile = (height: number, width: number, { begin, step, reader }: Source): Code => {
+  const tile = (
+    height: number,
+    width: 1 | 2 | typeof WIDE,
+    { begin, step, reader }: Source,
+  ): Code => {
+    const columnOf = (x: number): Code => plus(get(column), int.mul(get(apart), int.const(x)));
     const [rows, columns] = [rowPointers.slice(0, height), columnPointers.slice(0, width)];
     const own = rows.map((_, r) => sums.slice(width * r, width * (r + 1)));
     const vector = (read: "four" | "one", index: number): Code => [
@@ -308,39 +331,47 @@ function tiles(
     ];
     const along = (elements: number, body: Code): Code =>
       countTo(k, int.sub(get(slice), int.const(elements - 1)), elements, [body, advance(elements)]);
-    const place = (r: number): Code => plus(get(out), int.mul(parameter("cRow"), int.const(r)));
-    /** Adds four sums to what earlier slices gave, and writes them. */
-    const write = (four: readonly number[], before: Code, store: Code): Code => [
-      local.set(totals, laneSums(locals, four.map(get))),
-      branch(isFirst, [], local.set(totals, f32x4.add(before, get(totals)))),
-      store,
-    ];
-    const written: Code = width === 2
-      ? Array.from({ length: height / 2 }, (_, pair) => {
-        const [upper, lower] = [place(2 * pair), place(2 * pair + 1)];
-        return write(
-          sums.slice(4 * pair, 4 * pair + 4),
-          v128.load64Lane(lower, 0, 1, v128.load64Zero(upper)),
-          [
-            v128.store64Lane(upper, get(totals), 0),
-            v128.store64Lane(lower, get(totals), 1),
-          ],
-        );
-      })
-      : width === WIDE
-      ? write(sums.slice(0, WIDE), v128.load(get(out)), v128.store(get(out), get(totals)))
-      : write(
-        Array<number>(WIDE).fill(at(sums, 0)),
-        v128.load32Zero(get(out)),
-        v128.store32Lane(get(out), get(totals), 0),
+    /** The address of a result of the tile. */
+    const place = (r: number, x: number): Code =>
+      plus(
+        get(out),
+        int.mul(parameter("cRow"), int.const(r)),
+        int.mul(get(apart), int.const(4 * x)),
       );
+    /** Adds four sums to what earlier slices gave, and writes them. */
+    const write = (from: number): Code => {
+      const places = Array.from({ length: WIDE }, (_, i) => {
+        const sum = from + i;
+        return place(Math.floor(sum / width), sum % width);
+      });
+      const before = places.reduce<Code>(
+        (vector, address, lane) => v128.load32Lane(address, 0, lane, vector),
+        none,
+      );
+      return [
+        local.set(totals, laneSums(locals, sums.slice(from, from + WIDE).map(get))),
+        branch(isFirst, [], local.set(totals, f32x4.add(before, get(totals)))),
+        places.map((address, lane) => v128.store32Lane(address, get(totals), lane)),
+      ];
+    };
+    const written: Code = width > 1
+      ? Array.from({ length: height * width / WIDE }, (_, i) => write(WIDE * i))
+      : [
+        local.set(totals, laneSums(locals, Array<number>(WIDE).fill(at(sums, 0)).map(get))),
+        branch(
+          isFirst,
+          [],
+          local.set(totals, f32x4.add(v128.load32Zero(get(out)), get(totals))),
+        ),
+        v128.store32Lane(get(out), get(totals), 0),
+      ];
     return [
       own.flat().map((sum) => local.set(sum, none)),
       rows.map((pointer, r) => local.set(pointer, get(at(rowStarts, r)))),
       columns.map((pointer, x) =>
         local.set(
           pointer,
-          plus(begin, int.mul(int.sub(plus(get(column), int.const(x)), get(block)), step)),
+          plus(begin, int.mul(int.sub(columnOf(x), get(block)), step)),
         )
       ),
       local.set(k, int.const(0)),
