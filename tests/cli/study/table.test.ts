@@ -1,6 +1,9 @@
 /** The tables and sentences of a study, as a whole. */
 import { assertEquals } from "@std/assert";
 import {
+  cellsOf,
+  showDifference,
+  studyColumns,
   studyLines,
   studyMarkdown,
   studyRemarks,
@@ -111,5 +114,90 @@ ppo     5.00          64   1500    500  lr 0.001`,
 exact match of the starting checkpoints on validation data: 0.250, 0.300, 0.200
 ppo on pick, which has many correct answers: -0.095 [-0.107, -0.083] over sft, higher on 0 of 3 seeds (base: 0.125; ppo: 0.150, 0.180, 0.135; sft: 0.250, 0.275, 0.225)
 dpo: the margins of held-out pairs rise from 0.000, 0.000, 0.000 to 0.500, 1.500, 2.500; the chosen answer has the higher implicit reward in 0.750, 0.750, 0.750`,
+  );
+});
+
+/** The results of some arms, each with measures seed by seed. */
+const resultsOf = (
+  arms: Readonly<Record<string, readonly Readonly<Record<string, number>>[]>>,
+) => ({
+  chosen: Object.fromEntries(Object.keys(arms).map((arm) => [arm, "p"])),
+  results: Object.entries(arms).flatMap(([arm, seeds]) =>
+    seeds.map((measures, seed) => ({
+      ...{ arm, point: "p", seed, run: `runs/${arm}`, measures, weights: "" },
+      cost: { examples: 1000 * (seed + 1), forwardTokens: 5000, backwardTokens: 8600 },
+    }))
+  ),
+});
+const armsNamed = (...names: readonly string[]) => ({
+  ...plan,
+  arms: names.map((name) => ({ name, about: name, settings: { objective: name } })),
+});
+
+Deno.test("each measure has a column with its digits, where any arm has it", () => {
+  const measures: readonly (readonly [measure: string, title: string, cell: string])[] = [
+    ["mean@k", "mean@k", "0.123"],
+    ["pass@k", "pass@k", "0.123"],
+    ["gap", "gap", "0.123"],
+    ["recovery", "recovery", "0.123"],
+    ["token_gap", "token gap", "0.123"],
+    ["step_gap", "step gap", "0.123"],
+    ["step_recovery", "step recovery", "0.123"],
+    ["state_distance", "state distance", "0.123"],
+    ["reached_share", "reached", "0.123"],
+    ["gold_kl", "gold KL", "0.123"],
+    ["own_kl", "own KL", "0.123"],
+    ["excess_error", "excess", "0.123"],
+    ["longer/exact_match", "longer", "0.123"],
+    ["reformatted/exact_match", "reformatted", "0.123"],
+    ["mistaught/exact_match", "mistaught", "0.123"],
+    ["kl_to_start", "KL", "0.123"],
+    ["sampled_entropy", "entropy", "0.12"],
+    ["length", "length", "0.12"],
+  ];
+  for (const [measure, title, cell] of measures) {
+    const rows = studyRows(
+      armsNamed("sft", "ift"),
+      resultsOf({ sft: [{ exact_match: 0.5 }], ift: [{ exact_match: 0.5, [measure]: 0.123456 }] }),
+    );
+    const [heads = [], base = [], sft = [], ift = []] = cellsOf(rows, studyColumns(rows));
+    const at = (row: readonly string[]) => row[heads.indexOf(title)];
+    assertEquals([at(base), at(sft), at(ift)], ["", "", cell], measure);
+    assertEquals(heads, [
+      ...["", "exact", "exact - sft", "wins", title, "k examples", "k fwd", "k bwd", "settings"],
+    ]);
+  }
+});
+
+Deno.test("an arm is compared on the seeds that the baseline has, and its cost is a mean", () => {
+  const exact = (...values: readonly number[]) => values.map((exact_match) => ({ exact_match }));
+  const rows = studyRows(
+    armsNamed("sft", "ift", "dpo", "ppo"),
+    resultsOf({
+      sft: exact(0.5, 0.5, 0.5),
+      ift: exact(0.5, 0.75, 0.25, 1),
+      dpo: [{}],
+      ppo: exact(0.5),
+    }),
+  );
+  const cells = cellsOf(rows, studyColumns(rows));
+  assertEquals(cells.map((row) => row.filter((_, i) => i !== 2)), [
+    ["", "exact", "wins", "k examples", "k fwd", "k bwd", "settings"],
+    ["base", "", "", "", "", "", ""],
+    ["sft", "0.500", "", "2", "5", "9", "p"],
+    // The fourth seed has no other to be compared with.
+    ["ift", "0.625", "1/1/1", "3", "5", "9", "p"],
+    ["dpo", "", "", "", "", "", "p"],
+    ["ppo", "0.500", "0/1/0", "1", "5", "9", "p"],
+  ]);
+  assertEquals(rows.map(({ cost }) => cost.join()), [
+    ...["0,0,0", "2,5,8.6", "2.5,5,8.6", "1,5,8.6", "1,5,8.6"],
+  ]);
+  assertEquals(rows.at(-1)?.difference, { mean: 0, low: NaN, high: NaN, count: 1 });
+  assertEquals(
+    [0, -0, 0.0004, -0.0004, -0.0006, 0.25].map((mean) =>
+      showDifference({ mean, low: NaN, high: NaN, count: 1 })
+    ),
+    ["+0.000", "+0.000", "+0.000", "+0.000", "-0.001", "+0.250"],
   );
 });
