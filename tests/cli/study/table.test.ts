@@ -201,3 +201,59 @@ Deno.test("an arm is compared on the seeds that the baseline has, and its cost i
     ["+0.000", "+0.000", "+0.000", "+0.000", "-0.001", "+0.250"],
   );
 });
+
+Deno.test("what is remarked depends on what was measured, seed by seed", () => {
+  const pick = (...values: readonly number[]) =>
+    values.map((value) => ({ "exact_match/pick": value, exact_match: 1 }));
+  const own = armsNamed("sft", "sft-early", "ppo", "grpo", "ift");
+  const measured = {
+    base: [{ "exact_match/pick": 0.25, "validation/exact_match": 0.125 }],
+    sft: pick(0.5),
+    ppo: pick(0.5, 0.75),
+    grpo: pick(0.75),
+    ift: pick(1),
+  };
+  const startLine = "exact match of the starting checkpoints on validation data: 0.125";
+  const onPick = "on pick, which has many correct answers";
+  assertEquals(studyRemarks(own, resultsOf(measured)), [
+    startLine,
+    `ppo ${onPick}: +0.000 over sft, higher on 0 of 2 seeds (base: 0.250; ppo: 0.500, 0.750; ` +
+    `sft: 0.500)`,
+    `grpo ${onPick}: +0.250 over sft, higher on 1 of 1 seeds (base: 0.250; grpo: 0.750; sft: 0.500)`,
+  ]);
+  const early = {
+    ...measured,
+    "sft-early": pick(0.625),
+    "reward-model": [{ "pairs/accuracy": 0.75 }],
+  };
+  assertEquals(
+    studyRemarks(own, resultsOf({ ...early, base: [{ "exact_match/pick": 0.5 }] })).slice(1),
+    [
+      `grpo ${onPick}: +0.250 over sft, higher on 1 of 1 seeds (base: 0.500; grpo: 0.750; sft: 0.500); ` +
+      `+0.125 over sft-early`,
+      "the reward model ranks held-out pairs correctly in 0.750",
+    ],
+  );
+  // An arm that has no seed in common with the baseline is not compared.
+  assertEquals(studyRemarks(own, resultsOf({ ...measured, sft: [] })), [startLine]);
+  assertEquals(studyRemarks(own, resultsOf({})), []);
+});
+
+Deno.test("the second table has means of one seed or more, and none of what was not measured", () => {
+  const own = armsNamed("sft", "ift", "dpo");
+  const results = resultsOf({
+    base: [{}],
+    sft: [{ nll: 1, recovery: 0.5 }, { nll: 2, recovery: 0.5 }],
+    ift: [{ nll: 1.5, recovery: 0.75, "exact_match/sort": 0.25 }],
+    dpo: [],
+  });
+  const [, second] = studyMarkdown(own, results).split("\n\n");
+  assertEquals(second?.split("\n"), [
+    "|  | recovery - sft | nll | sort |",
+    "| --- | --: | --: | --: |",
+    "| base |  |  |  |",
+    "| sft |  | 1.500 |  |",
+    "| ift | +0.250 | 1.500 | 0.250 |",
+    "| dpo |  |  |  |",
+  ]);
+});
