@@ -19,7 +19,9 @@ interface Given {
 /** The first bytes of a text, as MPI writes them. */
 function written(text: string, into: unknown, length: unknown): void {
   assert(into instanceof Uint8Array && length instanceof Int32Array);
-  assertEquals(into.length, 1024);
+  assertEquals([into.length, length.length], [1024, 1]);
+  // What is behind a text is none of it.
+  into.fill(0x78);
   length[0] = new TextEncoder().encodeInto(text, into).written;
 }
 
@@ -32,6 +34,7 @@ function put(into: unknown, value: number): void {
 function librariesOf({ hosts, provided = 2, failing = {} }: Given) {
   const meetings: { given: ExchangedBytes; taken: ExchangedBytes; done: () => void }[] = [];
   const calls: string[] = [];
+  const sent: Uint8Array[] = [];
   let [busy, most] = [0, 0];
   const libraries = hosts.map((host, rank): MpiLibrary => {
     const code = (name: string) => failing[name] ?? 0;
@@ -43,8 +46,8 @@ function librariesOf({ hosts, provided = 2, failing = {} }: Given) {
       implementation: implementations.openmpi,
       handles: { world: 7n, byte: 8n, returnErrors: 9n },
       call: {
-        MPI_Init_thread: (_argc, _argv, wanted, into) => {
-          assertEquals(wanted, 2);
+        MPI_Init_thread: (argc, argv, wanted, into) => {
+          assertEquals([argc, argv, wanted], [0n, 0n, 2]);
           put(into, provided);
           return code("init");
         },
@@ -60,6 +63,11 @@ function librariesOf({ hosts, provided = 2, failing = {} }: Given) {
         MPI_Finalize: () => called("finish"),
       },
       async exchange(given, taken) {
+        sent.push(given.bytes);
+        // A buffer of no bytes has no address.
+        const size = taken.counts.reduce((sum, count) => sum + count, 0);
+        assertEquals(taken.bytes.length, Math.max(1, size));
+        assert(given.bytes.length > 0 && given.bytes.buffer instanceof ArrayBuffer);
         busy += 1;
         most = Math.max(most, busy);
         await new Promise<void>((done) => {
@@ -79,7 +87,7 @@ function librariesOf({ hosts, provided = 2, failing = {} }: Given) {
       },
     };
   });
-  return { libraries, calls, most: () => most };
+  return { libraries, calls, sent, most: () => most };
 }
 
 Deno.test("processes know their machine, exchange bytes, and end together or at once", async () => {
@@ -127,6 +135,40 @@ Deno.test("MPI is called by one thread at a time: exchanges wait for those befor
   const got = await Promise.all(bytes.map((part) => own?.transport.exchange([part], [1])));
   assertEquals(got, bytes.map((part) => [part]));
   assertEquals(most(), 1);
+});
+
+Deno.test("parts of one buffer are sent from it, and others from a buffer of their own", async () => {
+  const { libraries, sent } = librariesOf({ hosts: ["a", "b", "c"] });
+  const processes = await Promise.all(libraries.map((own) => processesOf(own, {}, {})));
+  const exchanged = async (partsOf: () => readonly Uint8Array[]) => {
+    sent.length = 0;
+    const parts = partsOf();
+    const taken = await Promise.all(
+      processes.map(({ rank, transport }) =>
+        transport.exchange(parts, processes.map(() => parts[rank]?.length ?? NaN))
+      ),
+    );
+    // Each has got its part from all.
+    assertEquals(taken, parts.map((part) => parts.map(() => part)));
+    return sent.map(({ buffer }) => buffer);
+  };
+  const [long, other, short] = [Uint8Array.of(1, 2, 3), Uint8Array.of(4), Uint8Array.of(5)];
+  const none = new Uint8Array();
+  for (const own of [long, short]) {
+    const buffers = await exchanged(
+      () => [own.subarray(0, 1), own.subarray(1), own.subarray(0, 1)],
+    );
+    assert(buffers.every((buffer) => buffer === own.buffer));
+  }
+  const apart: readonly (readonly Uint8Array[])[] = [
+    ...[[long, long.subarray(1), other], [other, long, long], [none, none, none]],
+    [0, 1, 2].map((i) => new Uint8Array(new SharedArrayBuffer(3)).fill(i + 1)),
+  ];
+  const shared = new Uint8Array(new SharedArrayBuffer(3)).fill(7);
+  for (const parts of [...apart, [shared, shared, shared.subarray(2)]]) {
+    const buffers = await exchanged(() => parts);
+    assert(buffers.every((buffer) => parts.every((part) => part.buffer !== buffer)));
+  }
 });
 
 Deno.test("what MPI cannot do is said in its words, and calls after it are made", async () => {

@@ -100,7 +100,7 @@ function checker({ call, implementation: { title } }: MpiLibrary): Checker {
 
 /** A text that MPI writes. */
 function textOf(
-  write: (bytes: Uint8Array<ArrayBuffer>, length: Int32Array<ArrayBuffer>) => number,
+  write: (bytes: Uint8Array<ArrayBuffer>, length: Int32Array<ArrayBuffer>) => unknown,
 ): string {
   const [bytes, length] = [new Uint8Array(MOST_TEXT), new Int32Array(1)];
   write(bytes, length);
@@ -109,11 +109,9 @@ function textOf(
 
 /** The name of the machine. */
 function hostOf({ call }: MpiLibrary, check: Checker): string {
-  return textOf((bytes, length) => {
-    const code = call.MPI_Get_processor_name(bytes, length);
-    check(code, "name the machine");
-    return code;
-  });
+  return textOf((bytes, length) =>
+    check(call.MPI_Get_processor_name(bytes, length), "name the machine")
+  );
 }
 
 /** The exchange of a collective. MPI may be called by one thread at a time, so calls wait in turn. */
