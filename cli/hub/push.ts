@@ -77,8 +77,10 @@ export async function pushModel(
   const hub = { hubUrl: endpoint, accessToken: token, repo: { type: "model", name } } as const;
   const question = { access, name };
   try {
+    signal?.throwIfAborted();
     const isNew = await madeNew({ ...hub, visibility: isPrivate ? "private" : "public" });
     const stale = isNew ? [] : await staleWeights(question, files, signal);
+    signal?.throwIfAborted();
     const events = commitIter({
       ...hub,
       title: "Upload a model",

@@ -42,6 +42,8 @@ export interface Hub extends AsyncDisposable {
   ignoresRanges: boolean;
   /** The status with which the hub answers everything. */
   trouble: number | undefined;
+  /** Called with what is asked for when a model is made. */
+  onMade: (asked: unknown) => void;
   /** The paths of the requests for contents. */
   contents(): string[];
 }
@@ -187,7 +189,9 @@ export function startHub(models: Record<string, ServedModel>): Hub {
       return new Response(null, { status: 403 });
     }
     if (path === "/api/repos/create") {
-      const { organization, name } = await request.json();
+      const body = await request.json();
+      const { organization, name } = body;
+      hub.onMade(body);
       const full = `${organization}/${name}`;
       if (models[full] !== undefined) return new Response(null, { status: 409 });
       models[full] = { revisions: {}, commits: {} };
@@ -278,6 +282,7 @@ export function startHub(models: Record<string, ServedModel>): Hub {
     moved: new Map(),
     ignoresRanges: false,
     trouble: undefined,
+    onMade: () => {},
     contents: () =>
       asked.filter(({ path }) => /\/(?:resolve|blobs)\//.test(path)).map(({ path }) => path),
     async [Symbol.asyncDispose]() {
