@@ -123,7 +123,7 @@ withHub("a new model is public or private, as is asked for", async ({ hub, env }
 
 withHub("what is refused changes nothing, and says why", async ({ hub, env }) => {
   const own = await folderOf(`${env.HF_HOME}/own`, [...needed, "model.safetensors"]);
-  const { endpoint, token } = hub;
+  const { endpoint } = hub;
   const refused = async (options: Partial<Push>, why: string) => {
     await assertRejects(() => pushed(hub, own, options), UserError, why);
   };
