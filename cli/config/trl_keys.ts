@@ -474,9 +474,7 @@ export const trlKeys: Readonly<Record<string, TrlKey>> = {
     read: (value, { valueOf }) => {
       // Where the losses are several, they were found together with their weights.
       const isSum = [valueOf("loss_type")].flat().length > 1;
-      return isSum || isAmong(value, [[1], [1.0]])
-        ? same
-        : refused("a loss is not a sum of several");
+      return isSum || isAmong(value, [[1]]) ? same : refused("a loss is not a sum of several");
     },
   },
   beta: { sets: ["beta", "klWeight", "teacherShare"], read: beta },

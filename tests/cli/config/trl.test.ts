@@ -640,3 +640,58 @@ Deno.test("the documentation has the table of keys and defaults", async () => {
   const cells = (row: string) => row.split("|").map((cell) => cell.trim());
   assertEquals(rows.map(cells), trlTable().map(cells));
 });
+
+/** What a key is at a value for an objective, beside other keys. */
+const besideOthers: readonly (readonly [
+  key: string,
+  value: unknown,
+  objective: string,
+  others: Readonly<Record<string, unknown>>,
+  kind: TrlReading["kind"],
+  settings?: Readonly<Record<string, unknown>>,
+])[] = [
+  ["loss_weights", [1], "dpo", {}, "same"],
+  ["loss_weights", [2], "dpo", {}, "refused"],
+  ["loss_weights", [1, 2], "dpo", { loss_type: "sigmoid" }, "refused"],
+  ["loss_weights", [1, 2], "rpo", { loss_type: ["sigmoid", "sft"] }, "same"],
+  ["cpo_alpha", 1, "dpo", {}, "idle"],
+  ["cpo_alpha", 1, "cpo", {}, "same"],
+  ["cpo_alpha", 2, "cpo", {}, "refused"],
+  ["seq_kd", true, "gkd", {}, "settings", { givenAnswers: "teacher" }],
+  ["seq_kd", false, "gkd", {}, "settings", { givenAnswers: "data" }],
+  ["seq_kd", "some", "gkd", {}, "settings", { givenAnswers: "some" }],
+  ["steps_per_generation", 1, "grpo", {}, "same"],
+  ["steps_per_generation", 2, "grpo", {}, "refused"],
+  ["steps_per_generation", 2, "grpo", { gradient_accumulation_steps: 2 }, "same"],
+  ["generation_batch_size", 8, "grpo", { per_device_train_batch_size: 8 }, "same"],
+  ["generation_batch_size", 16, "grpo", { per_device_train_batch_size: 8 }, "refused"],
+  ["generation_batch_size", 0, "grpo", { per_device_train_batch_size: 8 }, "refused"],
+  [
+    ...["generation_batch_size", 16, "grpo"] as const,
+    ...[{ per_device_train_batch_size: 8, gradient_accumulation_steps: 2 }, "same"] as const,
+  ],
+  ["scale_rewards", false, "grpo", {}, "settings", { scaleRewards: "none" }],
+  ["scale_rewards", "none", "grpo", {}, "settings", { scaleRewards: "none" }],
+  ["scale_rewards", "none", "dr-grpo", {}, "same"],
+  ["use_bias_correction_kl", false, "grpo", { beta: 0.1 }, "same"],
+  ["use_bias_correction_kl", true, "grpo", {}, "idle"],
+  ["use_bias_correction_kl", true, "grpo", { beta: 0 }, "idle"],
+  ["use_bias_correction_kl", true, "grpo", { beta: 0.1 }, "refused"],
+  ["ref_model_mixup_alpha", 0.5, "dpo", { sync_ref_model: true }, "same"],
+  ["ref_model_mixup_alpha", 0.5, "dpo", { sync_ref_model: false }, "idle"],
+  ["ref_model_mixup_alpha", 0.5, "dpo", {}, "idle"],
+  ["beta", 0.5, "gkd", {}, "settings", { teacherShare: 0.5 }],
+  ["beta", 0.5, "on-policy-distillation", {}, "refused"],
+  ["warmup_steps", 0.5, "sft", { max_steps: 0 }, "refused"],
+  ["warmup_steps", 0.5, "sft", { max_steps: -1 }, "refused"],
+  ["warmup_steps", 0.5, "sft", { max_steps: 3 }, "settings", { warmupSteps: 2 }],
+];
+
+Deno.test("a key that depends on others and the objective is read beside them", () => {
+  for (const [key, value, objective, others, kind, settings] of besideOthers) {
+    const reading = readingOf(key, value, objective, others);
+    const about = `${key} ${JSON.stringify([value, objective, others])}`;
+    assertEquals(reading.kind, kind, about);
+    if (reading.kind === "settings") assertEquals(reading.settings, settings, about);
+  }
+});
