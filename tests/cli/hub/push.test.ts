@@ -141,6 +141,8 @@ withHub("what is refused changes nothing, and says why", async ({ hub, env }) =>
   await refused({ folder: `${own}/none` }, `${own}/none does not exist`);
   const empty = await folderOf(`${own}/empty`, []);
   await refused({ folder: empty }, "config.json, tokenizer.json and model.safetensors is missing");
+  const halved = await folderOf(`${own}/halved`, needed);
+  await refused({ folder: halved }, "that is whole: model.safetensors is missing");
   await refused({ access: { endpoint, token: "hf_tokenOfNobody" } }, "refuses this for ann/mine");
   assertEquals(hub.asked.filter(({ path }) => !path.startsWith("/api/repos/create")), []);
   assertEquals(hub.models, {});
