@@ -331,19 +331,23 @@ function allRight(model: LanguageModel, params: unknown, batch: Demonstrations):
 function answerMetrics(answers: readonly Answer[]): Record<string, number> {
   const judged = answers.filter(({ isRight }) => isRight !== undefined);
   if (judged.length === 0) return {};
-  const matches = (own: readonly Answer[], suffix = "") => ({
-    [`eval_exact_match${suffix}`]: share(own, ({ isRight }) => isRight === true),
-    [`eval_forced_exact_match${suffix}`]: share(own, ({ isRightForced }) => isRightForced),
+  const matches = (own: readonly Answer[]) => ({
+    free: share(own, ({ isRight }) => isRight === true),
+    forced: share(own, ({ isRightForced }) => isRightForced),
+  });
+  const named = ({ free, forced }: ReturnType<typeof matches>, suffix = "") => ({
+    [`eval_exact_match${suffix}`]: free,
+    [`eval_forced_exact_match${suffix}`]: forced,
   });
   const kinds = new Set(judged.map(({ question }) => question.kind));
   const all = matches(judged);
   return {
-    ...all,
-    eval_exact_match_gap: (all.eval_forced_exact_match ?? 0) - (all.eval_exact_match ?? 0),
+    ...named(all),
+    eval_exact_match_gap: all.forced - all.free,
     ...(kinds.size === 1 ? {} : Object.fromEntries(
       [...kinds].flatMap((kind) => {
         const own = judged.filter(({ question }) => question.kind === kind);
-        return Object.entries(matches(own, `/${kind}`));
+        return Object.entries(named(matches(own), `/${kind}`));
       }),
     )),
   };

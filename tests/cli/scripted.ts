@@ -10,11 +10,17 @@ export interface Scripted {
 
 /**
  * A model that after position t says the token `next[t]`: embeddings are one-hot, those of positions
- * far larger, and all layers give 0. The logit of that token is some 50 above the others.
+ * far larger, and all layers give 0. The logit of that token is some 50 above the others. A vocabulary
+ * may have more tokens than the tokenizer (default: as many).
  */
-export function scripted(tokenizer: Tokenizer, context: number, next: readonly number[]): Scripted {
+export function scripted(
+  tokenizer: Tokenizer,
+  context: number,
+  next: readonly number[],
+  vocabulary: number = tokenizer.size,
+): Scripted {
   const { size } = tokenizer;
-  const model = gpt({ vocabulary: size, context, layers: 1, heads: 1, width: size, dropout: 0 });
+  const model = gpt({ vocabulary, context, layers: 1, heads: 1, width: size, dropout: 0 });
   const params = mapTree(
     model.init(key(0)),
     (leaf, path) => /ln_\w+\.weight$/.test(path) ? ones(leaf.shape) : zeros(leaf.shape),
@@ -28,7 +34,7 @@ export function scripted(tokenizer: Tokenizer, context: number, next: readonly n
     model,
     params: {
       ...params,
-      wte: { weight: rows(size, (id) => id, 20) },
+      wte: { weight: rows(vocabulary, (id) => id, 20) },
       wpe: { weight: rows(context, (t) => next[t] ?? tokenizer.stop, 2000) },
     },
   };

@@ -159,6 +159,28 @@ Deno.test("an answer that the model says is right by itself and under forced pre
   assertEquals([missed.eval_exact_match, missed.eval_forced_exact_match], [0, 0]);
 });
 
+Deno.test("of a wide vocabulary, right answers are forced at the tokens that are learned", async () => {
+  // Rows of 64 positions, three of which have many logits.
+  const context = 65;
+  const [a = 0, b = 0, c = 0] = tokenizer.encode("abc");
+  const ids = Array.from({ length: context }, (_, t) => t % 2 === 0 ? a : b);
+  const { model, params } = scripted(tokenizer, context, ids.slice(1), 2 ** 14);
+  using fast = wasm({ threads: 1 });
+  using evaluator = createEvaluator(model, tokenizer, fast);
+  // Whole rows, and others whose first or last learned token, or the one before, is another one.
+  const questions = [undefined, 55, 64, 54].map((changed) => {
+    const own = changed === undefined ? ids : ids.with(changed, c);
+    const mask = own.map((_, t) => t >= 55);
+    return {
+      ...{ kind: "k", prompt: "", gold: "", ids: own.slice(0, 55) },
+      ...{ sequence: { ids: own, mask }, isRight: () => false },
+    };
+  });
+  const report = await evaluator.evaluate(params, { name: "wide", sequences: [], questions });
+  const forced = report.answers.map(({ isRightForced }) => isRightForced);
+  assertEquals(forced, [true, false, false, true]);
+});
+
 Deno.test("a text is gone on with, and not judged", async () => {
   let passes = 0;
   const counting = {
