@@ -7,18 +7,22 @@ import {
   assertThrows,
 } from "@std/assert";
 import { key, type Tensor, tensor, wasm } from "@unitune/core";
-import { decodeTree, encodeTree, gpt } from "@unitune/models";
+import { decodeTree, encodeTree, generationBytes, gpt } from "@unitune/models";
 import {
   drawnTurns,
   type Guidance,
   type ObjectiveDescription,
+  objectiveRegistry,
   type ScoredDemonstrations,
   sft,
   unsolvedTurns,
 } from "@unitune/objectives";
 import {
+  alone,
+  type Collective,
   dataOf,
   demonstrationForm,
+  describeObjective,
   eachAnswer,
   initialModels,
   pairForm,
@@ -34,6 +38,7 @@ import {
 import { inRandomOrder } from "../../training/data/batches.ts";
 import { renewedFeed } from "../../training/feeds/renewed.ts";
 import { groupAt, groupScore, replayOf } from "../../training/feeds/replay.ts";
+import { othersOf } from "../../training/kinds/rollouts.ts";
 import { answeredPrompt } from "../../training/sampling/answers.ts";
 import { createScorer } from "../../training/sampling/scorer.ts";
 
@@ -98,6 +103,55 @@ Deno.test("batches have room for the longest prompt and answer, as the guidance 
   assertEquals([lengths(9, 0, context), lengths(10, 0, context)], [[16, 32], [24, 40]]);
   // As much as the model sees, and a token more.
   assertEquals(lengths(38, 8, context), [41, 41]);
+});
+
+Deno.test("the answers that grow at once take what their author's caches do, of a mixture twice", () => {
+  const { vocabulary, context } = model.config;
+  const wide = gpt({ vocabulary, context, layers: 1, heads: 1, width: 16, dropout: 0 });
+  const teacher = { model: wide, params: wide.init(key(3)) };
+  const taught: Guidance = { kind: "turns", turns: drawnTurns({ author: "teacher" }) };
+  const hint: Guidance = { kind: "hint", rows: "all", share: { description: "", at: () => 1 } };
+  const bytesOf = (given: Partial<RolloutPlan>, collective: Collective = alone) => {
+    using feed = rolloutFeed(
+      { ...sizes, prompts, longestPrompt: 9, epochs: 1, rewards: [], ...given },
+      model,
+      tokenizer,
+      { ...reference, start: { ...start, teacher }, collective },
+      unscored,
+    );
+    return feed.generationBytes;
+  };
+  const bytes = (completions: number, { by = model, longestPrompt = 9, places = 64 } = {}) => {
+    const [prompts, maxNewTokens] = [Math.ceil(completions / 2), sizes.maxNewTokens];
+    return generationBytes(by, { prompts, completions, longestPrompt, maxNewTokens, places });
+  };
+  assertEquals(bytesOf({}), bytes(4));
+  // Of more answers, 64 grow at once, or those of a micro-batch.
+  assertEquals(bytesOf({ microBatches: 32 }), bytes(128));
+  assertEquals(bytesOf({ batchSize: 128 }), bytes(128, { places: 128 }));
+  assertEquals(bytesOf({ others: { referenceShare: 0.5 } }), 2 * bytes(4));
+  assertEquals(bytesOf({ guidance: taught }), bytes(4, { by: wide }));
+  // They grow behind a hint of a right answer, and its stop token.
+  assertEquals(bytesOf({ guidance: hint, longestAnswer: 7 }), bytes(4, { longestPrompt: 17 }));
+  // A process has those of its own micro-batches: of three, the second of two has two.
+  assertEquals(bytesOf({ microBatches: 3 }, { ...alone, rank: 1, size: 2 }), bytes(8));
+  // A group that is not whole has a prompt as well.
+  assertEquals(bytesOf({ batchSize: 3, microBatches: 2 }, { ...alone, size: 2 }), bytes(3));
+});
+
+Deno.test("the others of a group are given by whom the objective compares with", () => {
+  const compared = objectiveRegistry.filter(({ data }) => data === "rollouts").flatMap(
+    ({ name, teacher }) => {
+      const settings = trainSettings({ objective: name, ...teacher && { teacher: "run" } });
+      const others = othersOf(settings, describeObjective(settings));
+      return others === "policy" ? [] : [[name, others] as const];
+    },
+  );
+  assertEquals(Object.fromEntries(compared), {
+    "a-star-po": "reference",
+    "xpo": "reference",
+    "nash-md": { referenceShare: 0.5 },
+  });
 });
 
 Deno.test("turns: right answers to prompts that were failed are learned as soon as they fill a step", async () => {

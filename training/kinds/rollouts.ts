@@ -175,8 +175,17 @@ function samplingOf(plan: LearnerPlan): RolloutPlan {
   };
 }
 
-/** The author of the answers of each group after the first. */
-function othersOf(settings: TrainSettings, { data }: ObjectiveDescription): OtherAnswers {
+/**
+ * The author of the answers of each group after the first.
+ *
+ * @param settings The settings of the stage.
+ * @param description What its objective says of itself.
+ * @returns The author.
+ */
+export function othersOf(
+  settings: TrainSettings,
+  { data }: Pick<ObjectiveDescription, "data">,
+): OtherAnswers {
   const referenceShare = settings.objective.mixture?.(objectiveOptions(settings));
   if (referenceShare !== undefined) return { referenceShare };
   return data.includes("reference rollouts") ? "reference" : "policy";
