@@ -176,7 +176,7 @@ Deno.test("of a wide vocabulary, right answers are forced at the tokens that are
       ...{ sequence: { ids: own, mask }, isRight: () => false },
     };
   });
-  const report = await evaluator.evaluate(params, { name: "wide", sequences: [], questions });
+  const report = await evaluator.evaluate(params, { ...split, sequences: [], questions });
   const forced = report.answers.map(({ isRightForced }) => isRightForced);
   assertEquals(forced, [true, false, false, true]);
 });
