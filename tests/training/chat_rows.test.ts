@@ -438,6 +438,16 @@ Deno.test("a stage shows its first example, of a pair both answers, of rollouts 
     "answer that is not liked: 2 tokens, of which 1 are learned",
     "answer that is liked: 2 tokens, of which 1 are learned",
   ]);
+  // Pairs are labels where none of the data's answers has one.
+  const sides = { prompt: [], isRight: () => false, chosen: triple.gold, rejected: triple.chosen };
+  const labelled = { kind: "labels" as const, pairs: [sides, sides] };
+  const one = judged.slice(0, 1);
+  assertEquals(
+    [[], one].map((train) => shown({ ...labelled, train }).filter((line) => /answer/.test(line))),
+    [["preferred answer", "rejected answer"], ["answer that is not liked"]].map((titles) =>
+      titles.map((title) => `${title}: 2 tokens, of which 1 are learned`)
+    ),
+  );
   const steps = [triple.gold, triple.chosen].map((row) => ({ ...row, labels: row.mask }));
   assertEquals(shown({ ...sized, kind: "steps", train: steps }).slice(1), [
     ...['0    3  given    "<user>"', '1  102  learned  "a"'],
@@ -447,9 +457,13 @@ Deno.test("a stage shows its first example, of a pair both answers, of rollouts 
   const ids = Array.from({ length: 100 }, () => 102);
   const long = describeExample(forgetful, {
     ...{ kind: "rollouts", longestPrompt: 100, longestAnswer: 1, longestText: 1, unscorable: [] },
-    train: [{ ids, prompt: "", columns: {} }],
+    train: [{ ids, prompt: "", columns: {} }, { ids: [3], prompt: "", columns: {} }],
   });
-  assertEquals([long.length, long[21]], [42, "  … 60 more tokens that are given …"]);
+  assertEquals([long.length, long[0], long[21]], [
+    42,
+    "prompt, which the model answers: 100 tokens",
+    "  … 60 more tokens that are given …",
+  ]);
 });
 
 Deno.test("tables of rows that are read in other ways have keys of their own, and others share theirs", async () => {
@@ -556,6 +570,19 @@ Deno.test("rows that teach no end are refused before the first step, in one sent
     'rows.jsonl:1: Conversations begin with "<pad>" twice: remove it from the chat template or from ' +
       "the first message (so in 9 of 9 rows). And at rows.jsonl:1: ",
   );
+  // Of rows without a line there is nothing to name.
+  const { message } = assertThrows(
+    () =>
+      checkRows({ ...double, begin: [0] }, [{}, {}], {
+        conversations: () => [{ messages: [user("a"), assistant("b")], learnedFrom: 0 }],
+        ...{ source: "rows", watch: silentWatch },
+      }),
+    UserError,
+  );
+  const [first = "", ...others] = message.split(" (so in 2 of 2 rows)");
+  assert(first.startsWith("Conversations begin with "), message);
+  assert(others.length > 1 && others.at(-1) === "", message);
+  for (const other of others.slice(0, -1)) assert(/^\. And [A-Z]/.test(other), message);
 });
 
 Deno.test("of many rows, 512 are checked, evenly spread", () => {

@@ -37,7 +37,7 @@ import {
 } from "@unitune/training";
 import { inRandomOrder } from "../../training/data/batches.ts";
 import { renewedFeed } from "../../training/feeds/renewed.ts";
-import { groupAt, groupScore, replayOf } from "../../training/feeds/replay.ts";
+import { groupAt, groupScore, movedGroups, replayOf } from "../../training/feeds/replay.ts";
 import { othersOf } from "../../training/kinds/rollouts.ts";
 import { answeredPrompt } from "../../training/sampling/answers.ts";
 import { createScorer } from "../../training/sampling/scorer.ts";
@@ -316,6 +316,8 @@ Deno.test("groups of equal rewards are replaced by the best of earlier ones, in 
   assertEquals(replayOf([value(5)], [value(5)], draws([])), { batch: [0], kept: [1] });
   assertEquals(replayOf([value(0), value(0)], [value(5)], draws([0.9, 0.9])).batch, [2, 2]);
   assertEquals(replayOf([value(0)], [value(0)], draws([])), { batch: [0], kept: [1] });
+  // Whatever differs at all teaches something.
+  assertEquals(replayOf([value(0.5)], [value(5)], draws([])).batch, [0]);
   assertThrows(() => groupAt(fresh, kept, 6), RangeError, "there is no group 6");
 });
 
@@ -356,11 +358,29 @@ Deno.test("replay: the rows of earlier groups come again, behind a saved state",
     });
     return groups.toSorted();
   };
+  // Two groups of one score, each with its own tokens, and room for a third.
+  const { values } = first.experience.kept ?? never();
+  const [a = NaN, ofA = NaN, b = NaN, ofB = NaN, ...none] = await values.data();
+  const score = groupScore([1, 0]);
+  for (const own of [a, b]) assertAlmostEquals(own, score, 1e-6);
+  assertEquals([none, ofA + ofB], [[0, 0], await first.experience.tokens.item()]);
   assertEquals(await rowsOf(second), await rowsOf(first));
   const told = ({ metrics }: typeof first) => metrics["replayed_groups"]?.item();
   assertEquals([await told(first), await told(second)], [0, 1]);
   assertEquals(await second.experience.tokens.item(), await first.experience.tokens.item());
   assertEquals(Object.keys(second.metrics), Object.keys(first.metrics));
+});
+
+Deno.test("groups move between the batches of a step and those that are kept, with all of their rows", async () => {
+  const rows = (...numbers: readonly number[]) => ({ row: tensor(numbers) });
+  const { batches, kept } = movedGroups(
+    [rows(0, 1, 2, 3), rows(4, 5, 6, 7)],
+    rows(8, 9, 10, 11),
+    { batch: [0, 4, 5, 3], kept: [1, 4] },
+    { groupSize: 2, device },
+  );
+  const found = await Promise.all([...batches, kept].map(({ row }) => row.data()));
+  assertEquals(found.map((own) => [...own]), [[0, 1, 8, 9], [10, 11, 6, 7], [2, 3, 8, 9]]);
 });
 
 /** Checks that a renewed reference is the policy of the first of two steps, also behind a saved state. */

@@ -1,6 +1,16 @@
 /** What is said of rows that a context cuts or skips, by their counts. */
 import { assertEquals, assertThrows } from "@std/assert";
-import { describeFit, type FitCounts, messageText, requireFit, UserError } from "@unitune/training";
+import { byteTokenizer, type ChatMessage, type EncodedSequence } from "@unitune/models";
+import {
+  describeFit,
+  type FitCounts,
+  messageText,
+  pairFit,
+  requireFit,
+  type RowFit,
+  tripleFit,
+  UserError,
+} from "@unitune/training";
 // Not public: the notes on training rows.
 import { fittedNotes } from "../../training/data/material.ts";
 
@@ -86,3 +96,49 @@ Deno.test("the rows of a stage are counted, or missed", () => {
   );
   assertThrows(() => notes({ kept: 0 }), UserError, "none of the 10 training pairs fits");
 });
+
+/** The lengths of the sequences of a row, or why there is none, and the counts of its fit. */
+function lengthsOf<Row>(
+  { made, ...counts }: RowFit<Row>,
+  sequences: (row: Row) => readonly (EncodedSequence | undefined)[],
+) {
+  const own = "row" in made ? sequences(made.row).map((one) => one?.ids.length) : made.skipped;
+  return [own, counts];
+}
+
+Deno.test("a row of several answers is as long as the longest of them, and cut where one is", () => {
+  const said = (content: string): readonly ChatMessage[] => [{ role: "assistant", content }];
+  // A prompt of three tokens; answers of a token for each letter, and the stop token.
+  const prompt: readonly ChatMessage[] = [{ role: "user", content: "a" }];
+  const answers = { chosen: said("bbb"), rejected: said("cc") };
+  const triple = { ...answers, gold: said("d") };
+  const pairOf = (context: number) =>
+    lengthsOf(
+      pairFit(byteTokenizer(), context)({ prompt, columns: {}, ...answers }),
+      ({ chosen, rejected }) => [chosen, rejected],
+    );
+  const tripleOf = (context: number) =>
+    lengthsOf(
+      tripleFit(byteTokenizer(), context)({ prompt, columns: {}, triple }) ?? never(),
+      ({ gold, chosen, rejected }) => [gold, chosen, rejected],
+    );
+  const needs = { least: 3, whole: 6 };
+  assertEquals(pairOf(6), [[7, 6], { isCut: false, ...needs, length: 7 }]);
+  assertEquals(tripleOf(6), [[5, 7, 6], { isCut: false, ...needs, length: 7 }]);
+  assertEquals(pairOf(5), [[6, 6], { isCut: true, ...needs, length: 6 }]);
+  assertEquals(tripleOf(5), [[5, 6, 6], { isCut: true, ...needs, length: 6 }]);
+  assertEquals(pairOf(2), ["no room", { isCut: true, ...needs, length: 0 }]);
+  assertEquals(tripleOf(2), ["no room", { isCut: true, ...needs, length: 0 }]);
+  // An answer of the model's own is read as well, one token at least.
+  const own = (context: number) =>
+    lengthsOf(
+      pairFit(byteTokenizer(), context)({ prompt, columns: {}, chosen: said("") }),
+      ({ chosen, rejected }) => [chosen, rejected],
+    );
+  assertEquals(own(4), [[4, undefined], { isCut: false, least: 4, whole: 4, length: 4 }]);
+  assertEquals(own(3), ["no room", { isCut: false, least: 4, whole: 4, length: 4 }]);
+});
+
+function never(): never {
+  throw new Error("there is a fit");
+}
