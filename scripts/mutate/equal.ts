@@ -8,13 +8,13 @@ import type { EqualChange, Tuning } from "./explained.ts";
 
 /** The mutants that no test can tell from the code. */
 export const equal: readonly EqualChange[] = [
-  {
+  ...["1", "(-1)"].map((none) => ({
     file: "training/learner/stage_learner.ts",
     inside: "plannedSteps.planned.caches",
     before: "const caches = Math.max(evaluation.caches, feed.generationBytes ?? 0);",
-    after: "const caches = Math.max(evaluation.caches, feed.generationBytes ?? 1);",
+    after: `const caches = Math.max(evaluation.caches, feed.generationBytes ?? ${none});`,
     because: "evaluations that answer keep more than a byte, and plans are told in larger units",
-  },
+  })),
   {
     file: "core/backends/webgpu/reduce.ts",
     inside: "LARGEST_SUBGROUP",
@@ -494,6 +494,34 @@ export const equal: readonly EqualChange[] = [
     after: "if (sequences.length === 0) return (-1);",
     because: "the longest of several is 0 at least",
   },
+  ...["1", "(-1)"].map((milliseconds) => ({
+    file: "training/event_loop.ts",
+    inside: "eventTurns",
+    before: "await new Promise((resolve) => setTimeout(resolve, 0));",
+    after: `await new Promise((resolve) => setTimeout(resolve, ${milliseconds}));`,
+    because: "others have their turn before the work goes on, however long that waits",
+  })),
+  {
+    file: "training/data/mismatched.ts",
+    inside: "othersOf.prompt",
+    before: "for (let prompt = 0; prompt < count; prompt++) {",
+    after: "for (let prompt = 1; prompt < count; prompt++) {",
+    because: "no answer stands before those to the first prompt",
+  },
+  ...["1", "(-1)"].map((least) => ({
+    file: "training/data/mismatched.ts",
+    inside: "matchedLabels",
+    before: "let [truncated, longest] = [0, 0];",
+    after: `let [truncated, longest] = [0, ${least}];`,
+    because: "there is an answer, of a token at least",
+  })),
+  ...["[1, 0]", "[(-1), 0]", "[0, 1]", "[0, (-1)]"].map((cell) => ({
+    file: "training/worlds/maze.ts",
+    inside: "drawCell",
+    before: "return cells[integerFrom(random, 0, cells.length - 1)] ?? [0, 0];",
+    after: `return cells[integerFrom(random, 0, cells.length - 1)] ?? ${cell};`,
+    because: "the type checker does not know that the list has the cell",
+  })),
   ...["-2", "-0", "1"].map((place) => ({
     file: "training/data/table.ts",
     inside: "pickedRows.read",

@@ -312,6 +312,8 @@ Deno.test("groups of equal rewards are replaced by the best of earlier ones, in 
   assertEquals(replayOf(fresh, kept, draws([0.45, 0.61])), { batch: [4, 1, 3], kept: [4, 1, 3] });
   assertEquals(replayOf(fresh, kept, draws([0.51, 0.7])).batch, [1, 1, 4]);
   assertEquals(replayOf(fresh, kept, draws([0.81, 0])).batch, [3, 1, 4]);
+  // Where sums are rounded so that a draw is beyond the last group, it is that one.
+  assertEquals(replayOf(fresh, kept, draws([1, 0])).batch, [3, 1, 4]);
   // A newer group has to be better; where there are too few, groups are drawn again.
   assertEquals(replayOf([value(5)], [value(5)], draws([])), { batch: [0], kept: [1] });
   assertEquals(replayOf([value(0), value(0)], [value(5)], draws([0.9, 0.9])).batch, [2, 2]);

@@ -65,6 +65,40 @@ Deno.test("the settings of penalties: the greatest length, its last fifth, n-gra
   assertEquals(await scores("repetition-penalty", [1, 2, 1, 2], { repetitionNgram: 2 }), [-1 / 3]);
 });
 
+Deno.test("answers of no known length are long beyond 64 characters or tokens", async () => {
+  const scoreOf = async (name: string, longestText: number, answer: string) => {
+    const settings = trainSettings({ objective: "grpo", rewards: name });
+    const [term] = rewardTerms(settings, { judges: [], longestAnswer: longestText, longestText });
+    return await term?.reward.score([{ ...ofLength(answer.length), answer }]);
+  };
+  assertEquals(await scoreOf("length-penalty", 0, "a".repeat(64)), [0]);
+  assertEquals(await scoreOf("length-penalty", 0, "a".repeat(80)), [-0.25]);
+  assertEquals(await scoreOf("length-penalty", 1, "aa"), [-1]);
+  // The last 12 of 64 tokens are penalized; of the 5 after one, the last.
+  assertEquals(await scoreOf("overlong-penalty", 0, "a".repeat(61)), [-0.75]);
+  assertEquals(await scoreOf("overlong-penalty", 1, "a".repeat(5)), [-1]);
+});
+
+Deno.test("the reward of a run that names none is that of its data, or that of equal answers", () => {
+  const named = (judges: readonly TextReward[], given: object = {}) => {
+    const settings = trainSettings({ objective: "grpo", ...given });
+    return rewardTerms(settings, { ...known, judges }).map(({ reward }) => reward.name);
+  };
+  const own = { ...accuracy, name: "own" };
+  assertEquals([named([]), named([own, { ...own, name: "other" }])], [["exact-match"], ["own"]]);
+  assertEquals(named([own], { rewards: "format+own", format: "a|b" }), ["format", "own"]);
+  const { message } = assertThrows(() => named([], { format: "(" }), UserError);
+  assertEquals(message.slice(0, 46), "format: Invalid regular expression: /^(?:()$/s");
+});
+
+Deno.test("a form is matched by the whole of an answer, line ends and all", async () => {
+  const settings = trainSettings({ objective: "grpo", rewards: "format", format: "a.|b" });
+  const [term] = rewardTerms(settings, known);
+  const given = ["a\n", "b", "ab", "bb", "a\u{1f600}", "xb"];
+  const scores = await term?.reward.score(given.map((answer) => ({ ...answered, answer })));
+  assertEquals(scores, [1, 1, 1, 0, 1, 0]);
+});
+
 Deno.test("accuracy cannot judge answers to rows without a final number, which are counted", async () => {
   const settings = trainSettings({
     ...{ objective: "grpo", rewards: "accuracy+verifier", tasks: "add+reverse", examples: 40 },

@@ -145,6 +145,12 @@ Deno.test("log-probabilities are those of the policy at the temperature that sam
     }
   }
   assertEquals(await sampler.logProbs(params, []), []);
+  // At temperature 1, where none is named, and of one answer as of several.
+  const answers = await sampler.sample(params, prompts, options);
+  const found = await sampler.logProbs(params, answers);
+  assertEquals(found, await sampler.logProbs(params, answers, 1));
+  const [alone] = await sampler.logProbs(params, answers.slice(0, 1));
+  assertEquals(alone?.length, answers[0]?.ids.length);
 });
 
 Deno.test("tokens are drawn as often as their log-probabilities say", async () => {

@@ -20,6 +20,7 @@ import {
   textMark,
   trainSettings,
   verifyAnswer,
+  withNoise,
 } from "@unitune/training";
 
 const splits = generateTasks({ seed: 1 });
@@ -27,8 +28,8 @@ const everything = [...splits.train, ...splits.heldOut, ...splits.longer];
 const prompts = (examples: readonly TaskExample[]) => new Set(examples.map(({ prompt }) => prompt));
 
 Deno.test("the default splits have the sizes that are documented", () => {
-  const sizes = [splits.train, splits.heldOut, splits.longer].map((split) => split.length);
-  assertEquals(sizes, [20_000, 250, 250]);
+  const { train, heldOut, test, longer } = splits;
+  assertEquals([train, heldOut, test, longer].map(({ length }) => length), [20_000, 250, 250, 250]);
 });
 
 Deno.test("no held-out or longer prompt is trained on, whatever the seed", () => {
@@ -256,6 +257,21 @@ Deno.test("more held-out prompts than there are is an error, not an endless sear
     RangeError,
     "not enough prompts",
   );
+});
+
+Deno.test("noise makes none, some or all of the answers wrong", () => {
+  const { train } = generateTasks({ seed: 1, size: 200, heldOut: 0, test: 0, longer: 0 });
+  const wrongOf = (rate: number) =>
+    withNoise(train, rate, 7).filter((own) => !verifyAnswer(own, own.completion));
+  assertEquals([wrongOf(0).length, wrongOf(1).length], [0, 200]);
+  assert(wrongOf(0.5).length > 60 && wrongOf(0.5).length < 140);
+  for (const own of wrongOf(1)) assert(verifyAnswer(own, own.intended ?? ""));
+});
+
+Deno.test("there is a task to generate examples of", () => {
+  assertThrows(() => generateTasks({ seed: 1, tasks: [] }), RangeError, "There is no task");
+  const sizes = { size: 1, heldOut: 0, test: 0, longer: 0 };
+  assertEquals(generateTasks({ seed: 1, tasks: ["add"], ...sizes }).train.length, 1);
 });
 
 Deno.test("an example is a conversation, and what is held out is for validation", () => {

@@ -273,6 +273,23 @@ Deno.test("a world whose steps never end is an error", () => {
   assertThrows(() => rightAnswer(endless.begin("on ")), RangeError, "more than 1000 steps");
 });
 
+Deno.test("an answer has a thousand steps less one, at most", () => {
+  const counting = (steps: number) =>
+    defineWorld<number>({
+      ...{ name: "on", characters: "1 ", ends: " ", format: /^1/ },
+      difficulty: { trained: [1, 1], longer: [2, 2] },
+      draw: () => "",
+      begin: () => 1,
+      step: (number) => number < steps ? "1 " : `1${END}`,
+      after: (number) => number + 1,
+      id: String,
+      isSolved: () => true,
+    }).begin("on ");
+  assertEquals(rightAnswer(counting(999)), `${"1 ".repeat(998)}1`);
+  assertThrows(() => rightAnswer(counting(1000)), RangeError, "more than 1000 steps");
+  assertThrows(() => rightAnswer(undefined), RangeError, "does not know this state");
+});
+
 Deno.test("a material has the characters and the formats of its own tasks", () => {
   const material = (names?: string) =>
     taskMaterial(
