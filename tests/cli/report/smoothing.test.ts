@@ -41,3 +41,12 @@ Deno.test("thinned measurements are some of them, in order, with the lowest and 
     assertEquals(ends(kept), ends(points));
   }));
 });
+
+Deno.test("of each group the first of the lowest and of the highest is kept", () => {
+  const ys = [4, 1, 1, 9, 9, 3, 5, 2, 2, 8, 8, 6];
+  // 12 measurements in 2 groups of 6.
+  assertEquals(thinned(pointsOf(ys), 4).map(({ x }) => x), [1, 3, 7, 9]);
+  // And in 3 of 4.
+  assertEquals(thinned(pointsOf(ys), 6).map(({ x }) => x), [1, 3, 4, 7, 8, 9]);
+  assertEquals(thinned(pointsOf(ys), 12), pointsOf(ys));
+});
