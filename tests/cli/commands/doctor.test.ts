@@ -1,7 +1,12 @@
 /** `doctor`: what a machine has. */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { diagnosis } from "../../../cli/doctor/diagnosis.ts";
-import { folderBytes, type MachineFacts, programIn } from "../../../cli/doctor/machine.ts";
+import {
+  examineMachine,
+  folderBytes,
+  type MachineFacts,
+  programIn,
+} from "../../../cli/doctor/machine.ts";
 import { doctorCommand } from "../../../cli/commands/doctor.ts";
 import {
   assertRefused,
@@ -117,4 +122,22 @@ Deno.test("doctor prints a table, asks for little, and takes no flags", async ()
   assertRefused(await doctor("--fast"), 2, "--fast");
   assertStringIncludes(await helpOf(doctorCommand), "\n  deno task doctor\n");
   assertEquals(permissionsOf("doctor").filter((name) => /^(?:run|write|net|ffi)/.test(name)), []);
+});
+
+inFolder("a machine is looked at by its variables, as far as they say where", async (folder) => {
+  await Deno.mkdir(`${folder}/hub/models--a`, { recursive: true });
+  await Deno.writeTextFile(`${folder}/hub/models--a/weights`, "123456");
+  const look = (values: Readonly<Record<string, string>>) => examineMachine((name) => values[name]);
+  const { hubCache, tableCache, deno, memory, processors, wasm, graphics } = await look({
+    ...{ HF_HOME: folder, XDG_CACHE_HOME: `${folder}/caches` },
+  });
+  assertEquals(hubCache, { folder: `${folder}/hub`, bytes: 6 });
+  assertEquals(tableCache, { folder: `${folder}/caches/unitune/tables`, bytes: undefined });
+  assertEquals(deno, { version: Deno.version.deno, target: Deno.build.target });
+  assertEquals(processors, navigator.hardwareConcurrency);
+  assert((memory?.total ?? 1) > 0 && wasm.threads > 0 && wasm.mostBytes > 0);
+  assert("missing" in graphics ? graphics.missing !== "" : graphics.limits.buffer > 0);
+  // Without a home folder, no cache is known.
+  const bare = await look({});
+  assertEquals([bare.hubCache, bare.tableCache, bare.compiler], [undefined, undefined, undefined]);
 });
