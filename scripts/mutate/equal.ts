@@ -804,16 +804,6 @@ export const equal: readonly EqualChange[] = [
     after: `const [names = ${width}, ...widths] = columnWidths(rows);`,
     because: "where there is no first column, there is no other that would stand beside it",
   })),
-  ...["[1, 0]", "[(-1), 0]", "[0, 1]", "[0, (-1)]"].map((cell) => {
-    const before = "return cells[integerFrom(random, 0, cells.length - 1)] ?? [0, 0];";
-    return {
-      file: "training/worlds/maze.ts",
-      inside: "drawCell",
-      before,
-      after: before.replace("[0, 0]", cell),
-      because: "the type checker does not know that the array has the element",
-    };
-  }),
   ...["held.add(buffers);", "held.delete(buffers);"].map((before) => ({
     file: "training/mpi/processes.ts",
     inside: "exchangeBy.own",
