@@ -63,7 +63,7 @@ Deno.test("packed rows: every row is read once an epoch, at a place of seed and 
   fc.assert(fc.property(lengths, fc.nat(), fc.nat(60), (lengths, seed, jump) => {
     const rows = lengths.map((length, i) => ({ ...rowOf(length, 0), number: i }));
     const source = packedRows(rows, seed, 8);
-    let number = 0;
+    let [number, read] = [0, 0];
     for (const epoch of [1, 2, 3]) {
       const found: EncodedSequence[] = [];
       while (source.epoch(number) < epoch) {
@@ -72,6 +72,8 @@ Deno.test("packed rows: every row is read once an epoch, at a place of seed and 
         assertEquals(ids, texts.flatMap(({ ids }) => ids));
         assertEquals(mask, texts.flatMap(({ mask }) => [false, ...mask.slice(1)]));
         found.push(...texts);
+        read += texts.length;
+        assertEquals(source.epoch(number), read / rows.length);
       }
       assertEquals(source.epoch(number), epoch);
       assertEquals(new Set(found), new Set(rows));

@@ -32,6 +32,8 @@ import {
   tripleTable,
 } from "@unitune/training";
 import { byteTokenizer, type EncodedSequence } from "@unitune/models";
+// Not public: prompts with the right answers that a stage reads.
+import { guidedTable } from "../../training/data/table_forms.ts";
 
 const tokenizer = byteTokenizer();
 
@@ -86,6 +88,12 @@ Deno.test("fitted rows of each kind are the same from bytes as from a list", asy
         const { fit, sizes } = promptFit(tokenizer, context);
         return { ...await fitInto(examples, context, fit, add), ...sizes(), unscorable: {} };
       });
+    const guided = (tables: TableStore) =>
+      kept(tables, guidedTable, async (add) => {
+        const use = { room: (_prompt: number, answer: number) => answer };
+        const { fit, sizes } = promptFit(tokenizer, context, use);
+        return { ...await fitInto(examples, context, fit, add), ...sizes(), unscorable: {} };
+      });
     const answers = examples.map(({ prompt, chosen = [] }) => ({
       prompt,
       steps: chosen.map(({ content }) => content ?? ""),
@@ -103,7 +111,7 @@ Deno.test("fitted rows of each kind are the same from bytes as from a list", asy
         tripleTable,
         (add) => fitInto(examples, context, tripleFit(tokenizer, context), add),
       );
-    for (const make of [pairs, triples, candidates, labels, prompts, steps]) {
+    for (const make of [pairs, triples, candidates, labels, prompts, guided, steps]) {
       assertEquals<unknown>(await make(memoryTables), await make(listTables));
     }
     const { rows, summary } = await labels(listTables);
