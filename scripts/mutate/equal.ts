@@ -508,6 +508,22 @@ export const equal: readonly EqualChange[] = [
     after: "for (let prompt = 1; prompt < count; prompt++) {",
     because: "no answer stands before those to the first prompt",
   },
+  {
+    file: "training/data/packing.ts",
+    inside: "bestFitDecreasing.byRoom.length",
+    before: "const byRoom = Array.from({ length: capacity + 1 }, (): number[][] => []);",
+    after: "const byRoom = Array.from({ length: capacity + 2 }, (): number[][] => []);",
+    because: "no bin has more room than its capacity",
+  },
+  {
+    file: "training/data/packing.ts",
+    inside: "packedRows.windowOf",
+    before:
+      "for (let known = firsts.length - 1; (firsts[known] ?? NaN) <= number; known++) windowAt(known);",
+    after:
+      "for (let known = firsts.length - 1; (firsts[known] ?? NaN) < number; known++) windowAt(known);",
+    because: "the window that begins with the number is packed where it is looked for",
+  },
   ...["1", "(-1)"].map((least) => ({
     file: "training/data/mismatched.ts",
     inside: "matchedLabels",

@@ -129,6 +129,15 @@ Deno.test("a row of several answers is as long as the longest of them, and cut w
   assertEquals(tripleOf(5), [[5, 6, 6], { isCut: true, ...needs, length: 6 }]);
   assertEquals(pairOf(2), ["no room", { isCut: true, ...needs, length: 0 }]);
   assertEquals(tripleOf(2), ["no room", { isCut: true, ...needs, length: 0 }]);
+  // Cut so that both say the same, there is nothing to prefer.
+  const alike = { ...answers, rejected: said("bc"), gold: said("d") };
+  const example = { prompt, columns: {}, ...alike, triple: alike };
+  const skipped = (context: number) =>
+    [
+      pairFit(byteTokenizer(), context)(example).made,
+      tripleFit(byteTokenizer(), context)(example)?.made,
+    ].map((made) => made !== undefined && "skipped" in made && made.skipped);
+  assertEquals([skipped(3), skipped(4)], [["equal", "equal"], [false, false]]);
   // An answer of the model's own is read as well, one token at least.
   const own = (context: number) =>
     lengthsOf(
