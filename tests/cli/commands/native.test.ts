@@ -1,5 +1,5 @@
 /** Training by compiled C as a person starts it: by a task of its own. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { compile, evaluate, full, matmul, type Tensor } from "@unitune/core";
 import { openDevice } from "@unitune/cli";
 import { UserError } from "@unitune/training";
@@ -58,6 +58,24 @@ inFolder("a task that may not call what is compiled says which one may", async (
     1,
     "on native here, in f32 or bf16 only",
   );
+});
+
+inFolder("without a compiler, the native device is refused in a sentence", async (folder) => {
+  const data = await writeRows(`${folder}/rows.jsonl`);
+  const [, , ...sizes] = tiny;
+  const args = ["--data", data, ...sizes, "--device", "native", "--out", `${folder}/run`];
+  const env = { XDG_CACHE_HOME: `${folder}/cache`, CC: `${folder}/none` };
+  assertRefused(
+    await ended(start("train:native", args, env)),
+    1,
+    `--device native: the native backend compiles C, and no compiler was found (${folder}/none)`,
+  );
+});
+
+Deno.test("the native device is given its threads, and an error of the program stays one", async () => {
+  const opened = () => openDevice("native", () => {}, { threads: 0 });
+  const error = await assertRejects(opened, RangeError, "threads is an integer from 1");
+  assertEquals(error instanceof UserError, false);
 });
 
 Deno.test("native products of bfloats round factors, where the processor has such products", async () => {
