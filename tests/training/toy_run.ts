@@ -48,6 +48,8 @@ export interface ToyOptions {
   readonly added?: (index: number) => number;
   /** The padding of a step, from the step's number in the stage (default: none is told). */
   readonly padding?: (index: number) => number;
+  /** The share of a step's answers that nobody could judge (default: none is told). */
+  readonly unscorable?: (index: number) => number;
   /** Something to know of its data. */
   readonly notes?: readonly string[];
 }
@@ -62,6 +64,7 @@ function lastLeaf(tree: unknown): Tensor {
 /** `moment <- moment / 2 + step`, `params <- params + moment / 1000`. */
 export function toyLearner({ policy }: Models, options: ToyOptions = {}): Learner<ToyState> {
   const { samples = false, before = () => {}, loss, added, padding, notes = [] } = options;
+  const { unscorable } = options;
   return {
     setUp: { examples: 0, forwardTokens: 100, backwardTokens: 0 },
     notes,
@@ -85,6 +88,7 @@ export function toyLearner({ policy }: Models, options: ToyOptions = {}): Learne
           grad_norm: next,
           ...samples && { reward: tensor(index) },
           ...padding !== undefined && { padding: tensor(padding(index)) },
+          ...unscorable !== undefined && { unscorable: tensor(unscorable(index)) },
         },
         samples: samples ? [sample] : [],
         cost: { examples: 1, forwardTokens: 3, backwardTokens: 2 },

@@ -70,6 +70,30 @@ Deno.test("a step that is read tells the last loss and the mean reward since the
   assertEquals(read, [{ loss: 12, reward: 1 }]);
 });
 
+Deno.test("a step that is read tells the mean share of answers that nobody could judge, if any", async () => {
+  const unscorable = (index: number) => [0.5, 0.25, 0, 0][index] ?? NaN;
+  const plan = toyPlan([toyStage(4, { unscorable, loss: () => 1 })], {
+    ...{ loggingSteps: 2, saveSteps: 4, evalSteps: 4 },
+  });
+  const read = (await Array.fromAsync(train(plan))).flatMap((event) =>
+    event.kind === "step" && event.measured !== undefined ? [event.measured] : []
+  );
+  assertEquals(read, [{ loss: 1, unscorable: 0.375 }, { loss: 1 }]);
+});
+
+Deno.test("answers of the first four steps of each logging interval are shown", async () => {
+  const shown = async (loggingSteps: number) => {
+    const plan = toyPlan([toyStage(2), toyStage(14, { samples: true })], {
+      ...{ loggingSteps, saveSteps: 20, evalSteps: 20 },
+    });
+    return (await Array.fromAsync(train(plan))).flatMap((event) =>
+      event.kind === "rollouts" ? [event.step - 2] : []
+    );
+  };
+  assertEquals(await shown(6), [1, 2, 3, 4, 7, 8, 9, 10, 13, 14]);
+  assertEquals(await shown(3), Array.from({ length: 14 }, (_, i) => i + 1));
+});
+
 Deno.test("every step tells the cost so far, and one that is read the padding of the last", async () => {
   const plan = toyPlan([toyStage(3, { padding: (index) => index / 4 })], { loggingSteps: 2 });
   const steps = (await Array.fromAsync(train(plan))).flatMap((event) =>
