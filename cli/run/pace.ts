@@ -29,6 +29,9 @@ const SIDE = 768;
 /** Elements of a tensor of the sum: more than caches hold. */
 const ELEMENTS = 2 ** 23;
 
+/** What all of them are. */
+const VALUE = 0.5;
+
 /** Milliseconds for which each runs; threads that start take some tens of them. */
 const MEASURED = 400;
 
@@ -79,7 +82,7 @@ export async function measurePace(device: Device): Promise<Pace | undefined> {
  */
 export async function paceOf(device: Device): Promise<Pace> {
   const [matrix, vector] = evaluate(
-    [full([SIDE, SIDE], 0.5), full([ELEMENTS], 0.5)] as const,
+    [full([SIDE, SIDE], VALUE), full([ELEMENTS], VALUE)] as const,
     device,
   );
   using product = compile((x: Tensor) => sum(matmul(x, x)), { device });

@@ -96,3 +96,11 @@ Deno.test("the heap of the process is that of its old objects", () => {
   assertEquals(limit, v8.getHeapStatistics().heap_size_limit - YOUNG);
   assert(used > 0 && used <= v8.getHeapStatistics().used_heap_size + YOUNG);
 });
+
+Deno.test("the memory that is to be allowed is told in thousands of megabytes, so many or more", () => {
+  // Four fifths of a heap are used.
+  for (const [megabytes, told] of [[9999, 10_000], [10_000, 10_000], [10_001, 11_000]] as const) {
+    const { message } = tooLarge("rows", 0.8 * megabytes * 2 ** 20, 4e9);
+    assertEquals(/--max-old-space-size=(\d+)$/.exec(message)?.[1], String(told), String(megabytes));
+  }
+});

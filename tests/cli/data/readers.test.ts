@@ -381,3 +381,14 @@ Deno.test("lines are counted behind a character that two pieces share, whatever 
     await assertRejects(read, UserError, "a.csv:2: not UTF-8", String(last));
   }
 });
+
+Deno.test("a line that ends where a piece begins is counted", async () => {
+  const pieces = async function* () {
+    yield Uint8Array.of(0x61);
+    yield Uint8Array.of(0x0a, 0xff);
+  };
+  const read = async () => {
+    for await (const _ of checkedUtf8(pieces(), "a.csv"));
+  };
+  await assertRejects(read, UserError, "a.csv:2: not UTF-8");
+});

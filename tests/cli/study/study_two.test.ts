@@ -12,8 +12,11 @@ inFolder("docs/study_two.md has the tables of docs/study_two.json", async (folde
   const study = `${folder}/study`;
   // All trials are in the file, so nothing is trained.
   const given = ["--results", "docs/study_two.json", "--out", study];
-  const { code } = await compare("--study", "exposure", ...given);
+  const { code, stdout } = await compare("--study", "exposure", ...given);
   assertEquals(code, 0);
+  // The claims follow the arms.
+  assertMatch(stdout, /^claim .*\nift > sft /m);
+  assertStringIncludes(stdout, "adjusted by Holm");
   const printed = (await Deno.readTextFile(`${study}/study.md`)).split("\n\n");
   const tables = printed.filter((part) => part.startsWith("|"));
   assertGreater(tables.length, 4);
