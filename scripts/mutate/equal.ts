@@ -655,6 +655,13 @@ export const equal: readonly EqualChange[] = [
     }))
   ),
   {
+    file: "training/data/fit.ts",
+    inside: "conversationFit",
+    before: "return ({ messages, learnedFrom = 0, rendering, source }) =>",
+    after: "return ({ messages, learnedFrom = (-1), rendering, source }) =>",
+    because: "no message stands before the first",
+  },
+  {
     file: "cli/data/inspection.ts",
     inside: "contentOf",
     before: "return digestOf(JSON.stringify(row)).slice(0, 24);",

@@ -1,6 +1,6 @@
 /** Models in bf16: those that stay as they are keep their 16 bits, those that are trained do not. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { decodeSafetensors, encodeSafetensors, leavesOf, wasm } from "@unitune/core";
+import { decodeSafetensors, encodeSafetensors, leavesOf, reference, wasm } from "@unitune/core";
 import { countParameters, isAdapted } from "@unitune/models";
 import { trainSettings, UserError } from "@unitune/training";
 import { readStart } from "../../../cli/run/base.ts";
@@ -108,4 +108,9 @@ inFolder("an element of 16 bits that is no number is refused by its place", asyn
     UserError,
     "element 3 of embed_tokens.weight is Infinity: the file is damaged",
   );
+});
+
+Deno.test("a run to start from that is not there is refused, not replaced by a new model", async () => {
+  const settings = trainSettings({ from: "nowhere" });
+  await assertRejects(() => readStart(settings, { device: reference() }), UserError, "nowhere");
 });
