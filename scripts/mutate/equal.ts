@@ -655,6 +655,13 @@ export const equal: readonly EqualChange[] = [
     }))
   ),
   {
+    file: "training/feeds/rollouts.ts",
+    inside: "scalars.sorted",
+    before: "const sorted = Object.entries(values).toSorted(([a], [b]) => a < b ? -1 : 1);",
+    after: "const sorted = Object.entries(values).toSorted(([a], [b]) => a <= b ? -1 : 1);",
+    because: "no two entries of a record have one name",
+  },
+  {
     file: "training/data/fit.ts",
     inside: "conversationFit",
     before: "return ({ messages, learnedFrom = 0, rendering, source }) =>",

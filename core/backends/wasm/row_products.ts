@@ -109,6 +109,10 @@ interface Cursor {
   readonly slice: number;
 }
 
+/** The place in its block of a column of the tile, by its number in the tile. */
+const columnInBlock = ({ column, apart, block }: Cursor, x: number): Code =>
+  plus(int.sub(get(column), get(block)), int.mul(get(apart), int.const(x)));
+
 /** Two vectors with lanes 0 and 1 of both in turn, and with lanes 2 and 3. */
 const interleaved = (a: Code, b: Code): [Code, Code] => [
   v128.shuffle(a, b, [0, 4, 1, 5]),
@@ -232,24 +236,21 @@ export function rowProductsFunction(fused: boolean, operands: FactorTypes): Wasm
 function widen(
   locals: Locals,
   reader: FloatReader,
-  { column, apart, block, slice }: Cursor,
+  cursor: Cursor,
   endOfBlock: Code,
   { begin, step }: Source,
   scratch: Code,
 ): Code {
+  const { column, apart, block, slice } = cursor;
   const k = locals.add(types.int);
   const some = () => Array.from({ length: WIDE }, () => locals.add(types.int));
   const [sources, targets] = [some(), some()];
   const together = (width: number): Code => {
     const [from, to] = [sources.slice(0, width), targets.slice(0, width)];
     const set = (pointers: readonly number[], start: Code, bytes: Code): Code =>
-      pointers.map((pointer, x) => {
-        const inBlock = plus(
-          int.sub(get(column), get(block)),
-          int.mul(get(apart), int.const(x)),
-        );
-        return local.set(pointer, plus(start, int.mul(inBlock, bytes)));
-      });
+      pointers.map((pointer, x) =>
+        local.set(pointer, plus(start, int.mul(columnInBlock(cursor, x), bytes)))
+      );
     const along = (elements: number, copy: (to: Code, from: Code) => Code): Code =>
       countTo(k, int.sub(get(slice), int.const(elements - 1)), elements, [
         from.map((pointer, x) => copy(get(at(to, x)), get(pointer))),
@@ -265,10 +266,10 @@ function widen(
     ];
   };
   return [
-    local.set(apart, int.shrU(int.sub(endOfBlock, get(block)), int.const(2))),
+    local.set(apart, int.shrU(int.sub(endOfBlock, get(block)), int.const(Math.log2(WIDE)))),
     local.set(column, get(block)),
     countTo(column, plus(get(block), get(apart)), 1, together(WIDE)),
-    local.set(column, plus(get(block), int.shl(get(apart), int.const(2)))),
+    local.set(column, plus(get(block), int.mul(get(apart), int.const(WIDE)))),
     countTo(column, endOfBlock, 1, together(1)),
   ];
 }
@@ -279,13 +280,14 @@ function tiles(
   madd: (a: Code, b: Code, sum: Code) => Code,
   readA: FloatReader,
   parameter: (name: "a" | "c" | "aRow" | "cRow") => Code,
-  { row, column, apart, block, start, slice }: Cursor,
+  cursor: Cursor,
 ): {
   /** Sets the beginnings of so many rows from `row` on. */
   readonly startRows: (height: number) => Code;
   /** The tile at `column` of these rows. */
   readonly tile: (height: number, width: 1 | 2 | typeof WIDE, source: Source) => Code;
 } {
+  const { row, column, apart, start, slice } = cursor;
   const some = (count: number, type: typeof types.int | typeof types.v128) =>
     Array.from({ length: count }, () => locals.add(type));
   const sums = some(2 * MOST_ROWS, types.v128);
@@ -313,7 +315,6 @@ function tiles(
     width: 1 | 2 | typeof WIDE,
     { begin, step, reader }: Source,
   ): Code => {
-    const columnOf = (x: number): Code => plus(get(column), int.mul(get(apart), int.const(x)));
     const [rows, columns] = [rowPointers.slice(0, height), columnPointers.slice(0, width)];
     const own = rows.map((_, r) => sums.slice(width * r, width * (r + 1)));
     const vector = (read: "four" | "one", index: number): Code => [
@@ -338,7 +339,12 @@ function tiles(
         int.mul(parameter("cRow"), int.const(r)),
         int.mul(get(apart), int.const(4 * x)),
       );
-    /** Adds four sums to what earlier slices gave, and writes them. */
+    /** Four sums, with what earlier slices gave. */
+    const total = (four: readonly number[], before: Code): Code => [
+      local.set(totals, laneSums(locals, four.map(get))),
+      branch(isFirst, [], local.set(totals, f32x4.add(before, get(totals)))),
+    ];
+    /** Writes four sums, from one of a number on. */
     const write = (from: number): Code => {
       const places = Array.from({ length: WIDE }, (_, i) => {
         const sum = from + i;
@@ -349,20 +355,14 @@ function tiles(
         none,
       );
       return [
-        local.set(totals, laneSums(locals, sums.slice(from, from + WIDE).map(get))),
-        branch(isFirst, [], local.set(totals, f32x4.add(before, get(totals)))),
+        total(sums.slice(from, from + WIDE), before),
         places.map((address, lane) => v128.store32Lane(address, get(totals), lane)),
       ];
     };
     const written: Code = width > 1
       ? Array.from({ length: height * width / WIDE }, (_, i) => write(WIDE * i))
       : [
-        local.set(totals, laneSums(locals, Array<number>(WIDE).fill(at(sums, 0)).map(get))),
-        branch(
-          isFirst,
-          [],
-          local.set(totals, f32x4.add(v128.load32Zero(get(out)), get(totals))),
-        ),
+        total(Array<number>(WIDE).fill(at(sums, 0)), v128.load32Zero(get(out))),
         v128.store32Lane(get(out), get(totals), 0),
       ];
     return [
@@ -371,7 +371,7 @@ function tiles(
       columns.map((pointer, x) =>
         local.set(
           pointer,
-          plus(begin, int.mul(int.sub(columnOf(x), get(block)), step)),
+          plus(begin, int.mul(columnInBlock(cursor, x), step)),
         )
       ),
       local.set(k, int.const(0)),
