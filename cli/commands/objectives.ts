@@ -127,6 +127,9 @@ const labels = tensor([1, 0, 1, 0]);
 const answers = {
   ...chosen,
   rewards: labels,
+  // The one reward that there is, by itself.
+  rewardParts: reshape(labels, [4, 1]),
+  rewardWeights: tensor([[1], [1], [1], [1]]),
   temperature: 1,
   oldValues: evaluate(valuesOf(chosen)),
   // The last of two answers was given; a judge reads no more than the policy.
@@ -170,7 +173,7 @@ function rowOf(entry: ObjectiveEntry): Row {
   const model = entry.trains === "policy" ? policy : newScorer;
   const description = describeEntry(entry);
   // The batch has two answers to each prompt, whatever the size of a group in training.
-  const pairs = description.groupSize === 1 ? {} : { groupSize: 2 };
+  const pairs = Object.hasOwn(entry.options, "groupSize") ? { groupSize: 2 } : {};
   const start = () => {
     switch (entry.data) {
       case "demonstrations": {
@@ -310,8 +313,13 @@ const notation: readonly NotationRow[] = [
     isFor: ({ entry }) => entry.name === "wpo",
   },
   {
-    symbols: ["helped", "pass rate"],
-    meaning: "1 for an answer with given tokens; the share of a group's own answers that pass",
+    symbols: ["helped"],
+    meaning: "1 for an answer with given tokens",
+    isFor: ({ entry }) => Object.hasOwn(entry.options, "gate"),
+  },
+  {
+    symbols: ["pass rate"],
+    meaning: "the share of a group's own answers that pass",
     isFor: ({ entry }) => Object.hasOwn(entry.options, "gate"),
   },
   {
