@@ -136,8 +136,8 @@ inFolder("a file whose numbers are others is none, however far they are off", as
   const whole = await Deno.readFile(path);
   // The number of rows, and the bytes of all rows and of the summary.
   const numbers = [0, 1, 2].map((i) => whole.length - 64 + 8 + 8 * i);
-  // A mark for each of 4 rows is 32 bytes.
-  const offs = [1, 2, 4, 8, 31, 32, 33, 64, 96, 320, 1e6, 2 ** 53, Infinity, NaN];
+  // A mark for each of 4 rows is 32 bytes, and all rows are 36.
+  const offs = [1, 2, 4, 8, 31, 32, 33, 37, 64, 96, 320, 1e6, 2 ** 53, Infinity, NaN];
   for (const place of numbers) {
     for (const off of offs.flatMap((off) => [off, -off])) {
       const changed = whole.slice();
@@ -152,6 +152,19 @@ inFolder("a file whose numbers are others is none, however far they are off", as
       assertEquals([[...rows], isFilled], [list, true], `${place} ${off}`);
     }
   }
+});
+
+inFolder("rows without bytes or marks are counted", async (folder) => {
+  const store = tableCache(folder, { large: -1 });
+  const empty = { ...form, write: () => {}, read: () => ({ number: 7, value: null }) };
+  const list = [{ number: 1, value: null }, { number: 2, value: null }];
+  await store.keep("key", empty, filling(list, 0));
+  const { rows, marks, summary } = await store.keep("key", empty, fillNever);
+  assertEquals([[...rows].map(({ number }) => number), marks.length, summary], [
+    [7, 7],
+    0,
+    "2 rows",
+  ]);
 });
 
 inFolder("a file with another summary is not taken for the table", async (folder) => {
@@ -175,14 +188,20 @@ inFolder("a table that is removed while it is read is told", async (folder) => {
   assertThrows(() => rows.at(0), UserError, "the file was removed while its rows were read");
 });
 
-inFolder("nothing is left of a table whose rows end in an error", async (folder) => {
-  const store = tableCache(folder, { large: -1 });
-  const failing = store.keep("key", form, (add) => {
-    add({ number: 1, value: null });
-    throw new UserError("row 2 is none");
-  });
-  await assertRejects(() => failing, UserError, "row 2 is none");
-  assertEquals(names(folder), []);
+Deno.test({
+  name: "nothing is left of a table whose rows end in an error, and no file is open",
+  sanitizeResources: true,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const store = tableCache(folder, { large: -1 });
+    const failing = store.keep("key", form, (add) => {
+      add({ number: 1, value: null });
+      throw new UserError("row 2 is none");
+    });
+    await assertRejects(() => failing, UserError, "row 2 is none");
+    assertEquals(names(folder), []);
+    await Deno.remove(folder);
+  },
 });
 
 inFolder("a folder that cannot be written is told, with what to do", async (folder) => {
