@@ -272,7 +272,7 @@ export function createEvaluator(
       places,
     });
     return questions.map((question, i): Answer => {
-      const { text = "", isText = true } = given[i] ?? {};
+      const { text, isText } = given[i] ?? never();
       const isRight = question.isRight && (isText && question.isRight(text));
       return { question, text, isRight, isRightForced: flags[i] === 1 };
     });
@@ -360,4 +360,8 @@ function share<T>(elements: readonly T[], has: (element: T) => boolean): number 
 function chunks<T>(elements: readonly T[], size: number): T[][] {
   const count = Math.ceil(elements.length / size);
   return Array.from({ length: count }, (_, i) => elements.slice(i * size, (i + 1) * size));
+}
+
+function never(): never {
+  throw new RangeError("createEvaluator: a question has no answer");
 }

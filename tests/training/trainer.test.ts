@@ -7,6 +7,7 @@ import {
   DivergedError,
   type MemoryStore,
   memoryStore,
+  noCost,
   type StagePlan,
   type Store,
   tokenCost,
@@ -316,6 +317,14 @@ Deno.test("a stage's start is kept where the stage looks back at it, or hands on
   };
   assertEquals(await stepsKept(false), [4, 6]);
   assertEquals(await stepsKept(true), [0, 4, 6]);
+});
+
+Deno.test("a store in memory that was not opened keeps the latest checkpoint", async () => {
+  const store = memoryStore();
+  const models = toyPlan([]).start();
+  for (const step of [1, 2, 2]) await store.save({ step, cost: noCost, models, state: {} });
+  assertEquals([store.latest()?.step, (await store.at(2)).step], [2, 2]);
+  await assertRejects(() => store.at(1), RangeError, "there is no checkpoint of step 1");
 });
 
 /** A store that cannot save at a step. */

@@ -64,8 +64,8 @@ export interface StepOperands {
   readonly held: unknown;
   /** Bytes of keys and values while answers are generated. */
   readonly caches: number;
-  /** Bytes that evaluations compute predictions in, where that is planned (default 0). */
-  readonly predictions?: number;
+  /** Bytes that evaluations compute predictions in; 0 where that is not planned. */
+  readonly predictions: number;
 }
 
 /** The sum of some numbers. */
@@ -121,7 +121,7 @@ export function keepsActivations(
 /** The plan of a step from those of its programs, of which each uses the memory of the others. */
 export function stepPlan(
   { programs, captured, sums }: StepPrograms,
-  { params, average = [], optimizer, batch, caches, predictions = 0, held = [] }: StepOperands,
+  { params, average = [], optimizer, batch, caches, predictions, held = [] }: StepOperands,
   recomputes: boolean,
 ): StepPlan {
   const own = ({ ownBytes, resultBytes }: ProgramPlan) => ownBytes + resultBytes;

@@ -104,7 +104,7 @@ const byColumns: readonly TextReward[] = [exactMatch, accuracy, editSimilarity];
 
 /** Tells whether a reward can judge answers to a prompt. */
 function isScorable(reward: TextReward, { prompt, columns }: TrainingPrompt): boolean {
-  return reward.isScorable?.({ prompt, columns: columnsFor(reward, columns) }) ?? true;
+  return reward.isScorable?.({ prompt, columns: columnsFor(reward, columns) }) !== false;
 }
 
 /** Counts of prompts whose answers a reward cannot judge, by the reward's name. */

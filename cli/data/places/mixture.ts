@@ -30,13 +30,16 @@ export interface CountedSource {
  * ```
  */
 export function takenRows(sources: readonly CountedSource[]): readonly number[] {
-  const all = sources.reduce((sum, { weight }) => sum + (weight ?? NaN), 0);
-  if (Number.isNaN(all)) return sources.map(({ count }) => count);
-  const total = sources.reduce(
-    (least, { count, weight = 1 }) => Math.min(least, count * all / weight),
+  const weighted = sources.flatMap(({ count, weight }) =>
+    weight === undefined ? [] : [{ count, weight }]
+  );
+  if (weighted.length < sources.length) return sources.map(({ count }) => count);
+  const all = weighted.reduce((sum, { weight }) => sum + weight, 0);
+  const total = weighted.reduce(
+    (least, { count, weight }) => Math.min(least, count * all / weight),
     Infinity,
   );
-  return sources.map(({ count, weight = 1 }) => Math.min(count, Math.round(total * weight / all)));
+  return weighted.map(({ count, weight }) => Math.min(count, Math.round(total * weight / all)));
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Lengths of rows: those of what is trained on. */
-import { assertEquals } from "@std/assert";
-import { byteTokenizer } from "@unitune/models";
-import { fitTexts } from "@unitune/training";
+import { assertEquals, assertThrows } from "@std/assert";
+import { byteTokenizer, characterTokenizer } from "@unitune/models";
+import { fitTexts, UserError } from "@unitune/training";
 // Not public: the lengths that a command shows.
 import { rowLengths } from "../../../cli/data/inspection.ts";
 import type { FormedRow } from "../../../cli/data/forms/row_forms.ts";
@@ -54,3 +54,20 @@ Deno.test("an answer in steps is as long as its prompt, its steps and what is be
     [4 + 3 + 4],
   );
 });
+
+Deno.test("a row that the tokenizer cannot express is refused, other failures pass as they are", () => {
+  const [known, unknown] = ["ab", "é"].map((content) => [{ role: "user", content }] as const);
+  const measure = { most: 100, separator };
+  const lengthsOf = (prompt: typeof known, tokenizer = characterTokenizer("ab")) =>
+    rowLengths(tokenizer, { kind: "prompts", row: { prompt: prompt ?? [], columns: {} } }, measure);
+  assertEquals(lengthsOf(known), [4]);
+  assertThrows(() => lengthsOf(unknown), UserError, '"é"');
+  const { chat: _, ...bare } = byteTokenizer();
+  assertThrows(() => lengthsOf(known, bare), UserError, "chat");
+  const failing = { ...bare, chat: { rows: () => [], prompt: () => fail() } };
+  assertThrows(() => lengthsOf(known, failing), TypeError, "not of the row");
+});
+
+function fail(): never {
+  throw new TypeError("not of the row");
+}

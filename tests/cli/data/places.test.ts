@@ -104,6 +104,11 @@ Deno.test("rows of several sources are spread evenly, each in its own order", ()
 });
 
 Deno.test("shares are those of the largest mixture without a row twice", () => {
+  assertEquals(takenRows([{ count: 100, weight: 3 }, { count: 20, weight: 1 }]), [60, 20]);
+  assertEquals(takenRows([{ count: 10, weight: 0.5 }, { count: 90, weight: 1 }]), [10, 20]);
+  // Without a weight of each, all rows are taken.
+  assertEquals(takenRows([{ count: 100 }, { count: 20 }]), [100, 20]);
+  assertEquals(takenRows([{ count: 100, weight: 1 }, { count: 20 }]), [100, 20]);
   const sources = fc.array(
     fc.record({ count: fc.integer({ min: 1, max: 500 }), weight: fc.integer({ min: 1, max: 9 }) }),
     { minLength: 1, maxLength: 4 },

@@ -204,6 +204,39 @@ Deno.test({
   },
 });
 
+inFolder(
+  "nothing is left of a table that is removed while it is begun, or cannot be",
+  async (folder) => {
+    const { writeSync, lockSync } = Deno.FsFile.prototype;
+    const store = tableCache(folder, { large: -1 });
+    const list = [{ number: 1, value: null }];
+    let locked = 0;
+    try {
+      // Another process tidies the first file away before it is locked.
+      Deno.FsFile.prototype.lockSync = function (isExclusive) {
+        locked += 1;
+        if (locked === 1) {
+          for (const name of names(folder)) Deno.removeSync(`${folder}/${name}`);
+        }
+        lockSync.call(this, isExclusive);
+      };
+      await store.keep("key", form, filling(list));
+      assertEquals([locked, names(folder).length], [2, 1]);
+      Deno.FsFile.prototype.writeSync = () => {
+        throw new Error("no space is left");
+      };
+      await assertRejects(
+        () => store.keep("other", form, filling(list)),
+        Error,
+        "no space is left",
+      );
+      assertEquals(names(folder).length, 1);
+    } finally {
+      Object.assign(Deno.FsFile.prototype, { writeSync, lockSync });
+    }
+  },
+);
+
 inFolder("a folder that cannot be written is told, with what to do", async (folder) => {
   await Deno.writeTextFile(`${folder}/file`, "");
   const store = tableCache(`${folder}/file/tables`, { large: -1 });
