@@ -59,7 +59,7 @@ const PARTING = "\n\n";
 
 /** One text of several. */
 function joined(texts: readonly string[]): string {
-  const length = texts.reduce((sum, text) => sum + text.length + PARTING.length, 0);
+  const length = texts.reduce((sum, text) => sum + text.length + PARTING.length, -PARTING.length);
   if (length <= longestText) return texts.join(PARTING);
   throw new UserError(
     `the texts have ${length} characters, and running text has at most ${longestText}: make rows ` +
@@ -90,7 +90,7 @@ export function joinedText(texts: readonly NamedText[]): string {
 export function textDataset(texts: readonly NamedText[], share?: number): TextDataset {
   const said = saidTexts(texts);
   const parts = said.map(({ text }) => {
-    if (share === 0 || [...text.slice(0, 3)].length < 2) return { train: text, rest: "" };
+    if ([...text.slice(0, 3)].length < 2) return { train: text, rest: "" };
     const cut = wholeCharacters(text, trainingLength(text.length, share));
     return { train: text.slice(0, cut), rest: text.slice(cut) };
   });

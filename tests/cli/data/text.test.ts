@@ -52,4 +52,8 @@ Deno.test("blank texts are left out, unless all are", () => {
 Deno.test("a text is at most as long as the engine's strings", () => {
   assertEquals("a".repeat(longestText).length, longestText);
   assertThrows(() => "a".repeat(longestText + 1), RangeError);
+  // 512 texts of a MiB, and an empty line between two of them.
+  const texts = named(...Array<string>(512).fill("a".repeat(2 ** 20)));
+  const message = `the texts have ${2 ** 29 + 2 * 511} characters, and running text has at most`;
+  assertThrows(() => joinedText(texts), UserError, message);
 });
