@@ -411,12 +411,7 @@ async function withModel(parsed: ParsedFlags<FlagTable>): Promise<ParsedFlags<Fl
   const start = isAdapted || values.lora !== true ? found.from : undefined;
   return {
     values: { ...values, from: start, model: found.model, ...isAdapted && { lora: true } },
-    sources: {
-      ...sources,
-      from: start === undefined ? "default" : "flag",
-      model: "flag",
-      ...isAdapted && { lora: "flag" },
-    },
+    sources: { ...sources, model: "flag", ...isAdapted && { lora: "flag" } },
   };
 }
 

@@ -152,8 +152,14 @@ const capitalized = (text: string) => text.slice(0, 1).toUpperCase() + text.slic
 /** The colours of an arm and of further supervised training beside it. */
 const [OWN, QUIET] = [0, 7] as const;
 
-/** The range of values and of their bands; undefined if there are none. */
-function rangeOf(
+/**
+ * The range of the values of curves and of their bands.
+ *
+ * @param curves The curves.
+ * @param isFraction Whether values are fractions: then what is beyond 0 and 1 counts as 0 and 1.
+ * @returns The least and the greatest of them; undefined if there are none.
+ */
+export function rangeOf(
   curves: readonly Curve[],
   isFraction: boolean,
 ): readonly [number, number] | undefined {

@@ -90,16 +90,20 @@ Deno.test("a flag of words takes those of all objectives, and one of truth tells
     ...{ group: "Objective", when: { objective: ["a", "b"] } },
     scope: "objectives on answers",
   });
-  const flag: { [name: string]: unknown } = {
-    ...zealOf({ kind: "boolean", help, default: true }, { kind: "boolean", help, default: true }),
+  const own = {
+    ...{ help, group: "Objective", when: { objective: ["a", "b"] } },
+    scope: "objectives on answers",
   };
-  assertEquals([flag.default, flag.defaultHelp], [true, undefined]);
-  const apart: { [name: string]: unknown } = {
-    ...zealOf({ kind: "boolean", help, default: true }, { kind: "boolean", help, default: false }),
-  };
-  assertEquals([apart.default, apart.defaultHelp], [undefined, "true for a, false for b"]);
-  const texts: { [name: string]: unknown } = {
-    ...zealOf({ kind: "string", help, default: "x" }, { kind: "string", help, default: "y" }),
-  };
-  assertEquals([texts.default, texts.defaultHelp], [undefined, "x for a, y for b"]);
+  const truth = (value: boolean): Option => ({ kind: "boolean", help, default: value });
+  assertEquals(zealOf(truth(true), truth(true)), { ...own, kind: "boolean", default: true });
+  assertEquals(zealOf(truth(true), truth(false)), {
+    ...{ ...own, kind: "boolean", defaultHelp: "true for a, false for b" },
+  });
+  const text = (value: string): Option => ({ kind: "string", help, default: value });
+  assertEquals(zealOf(text("x"), text("x")), { ...own, kind: "string", default: "x" });
+  assertEquals(zealOf(text("x"), text("y")), {
+    ...{ ...own, kind: "string", defaultHelp: "x for a, y for b" },
+  });
+  // Numbers without a default have none in words either.
+  assertEquals(zealOf(number({ min: 1 }), number({})), { ...own, kind: "number" });
 });

@@ -130,6 +130,8 @@ withHub("push uploads a model, and download brings it back", async ({ hub, env, 
   const { code, stdout, stderr } = await run("push", [own, "ann/mine", "--private"], withToken);
   assertEquals(code, 0, stderr);
   assertEquals(stdout, `${hub.endpoint}/ann/mine has 6 files of ${own}\n`);
+  // The files that are uploaded apart are told once each.
+  assertEquals(stderr.trimEnd().split("\n"), [`uploaded ${weights}`]);
   assertEquals(Object.keys(served(hub, "ann/mine")).sort(), wanted);
   for (const name of wanted) {
     assert(areEqual(served(hub, "ann/mine")[name] ?? new Uint8Array(), files[name]), name);

@@ -1,10 +1,13 @@
 /** The record of a checkpoint: all of its parts are looked at, even where its own digest is right. */
 import { assertEquals, assertRejects } from "@std/assert";
+import { UserError } from "@unitune/training";
 import {
   checkpointAt,
   DamagedCheckpointError,
   latestCheckpoint,
+  offeringOlder,
 } from "../../../cli/run/checkpoints.ts";
+import { standIns } from "../../stand_ins.ts";
 import { reseal, saveFirst } from "../checkpoints.ts";
 import { inFolder } from "../command.ts";
 
@@ -54,4 +57,31 @@ inFolder("a record with a part that is missing or of another kind is refused", a
   );
   await assertRejects(() => checkpointAt(folder, 2), Error, "no checkpoint of step 2: it has 1");
   assertEquals(await latestCheckpoint(`${folder}/none`), undefined);
+});
+
+inFolder("of damage, the latest whole checkpoint is offered; a defect is one", async (folder) => {
+  const checkpoint = `${folder}/checkpoints/step-000001`;
+  await Deno.mkdir(checkpoint, { recursive: true });
+  const damage = new DamagedCheckpointError("it is damaged");
+  const offer = () => offeringOlder(folder, () => Promise.reject(damage));
+  const { message, cause } = await assertRejects(offer, UserError);
+  assertEquals(
+    [message, cause],
+    [
+      "it is damaged. Restore it from a copy, or start a new run: no checkpoint of this one is whole",
+      damage,
+    ],
+  );
+  const other = new UserError("another");
+  assertEquals(
+    await assertRejects(() => offeringOlder(folder, () => Promise.reject(other)), UserError),
+    other,
+  );
+  assertEquals(await offeringOlder(folder, () => Promise.resolve(3)), 3);
+  const { stat } = Deno;
+  using _ = standIns(Deno, {
+    stat: (path: string) =>
+      path.startsWith(`${checkpoint}/`) ? Promise.reject(new TypeError("a defect")) : stat(path),
+  });
+  await assertRejects(offer, TypeError, "a defect");
 });

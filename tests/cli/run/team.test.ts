@@ -5,6 +5,7 @@ import { alone, collectivesInMemory, UserError } from "@unitune/training";
 import { runAmong } from "../../../cli/run/mpi_command.ts";
 import { SharedFailure, type Team, together } from "../../../cli/run/team.ts";
 import { launchOf } from "../../../training/mpi/implementations.ts";
+import { standIns } from "../../stand_ins.ts";
 import { endedHere } from "../command.ts";
 
 /** What `together` does in two processes, of which some fail: messages of errors, and results. */
@@ -78,6 +79,37 @@ Deno.test("a process leaves MPI together with the others, or ends them", async (
     return isLater;
   };
   assertEquals([await waits(0), await waits(1)], [false, true]);
+});
+
+Deno.test({
+  name: "two processes of each machine say once that they were told to end, and hear no more",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    for (const rank of [0, 1, 2]) {
+      const calls: string[] = [];
+      let heard = () => {};
+      using _ = standIns(Deno, {
+        addSignalListener: (name: string, listener: () => void) => {
+          calls.push(`hears ${name}`);
+          heard = listener;
+        },
+        removeSignalListener: (name: string, listener: () => void) => {
+          assertEquals(listener, heard);
+          calls.push(`leaves ${name}`);
+        },
+      });
+      const told = await leaving(rank, () => {
+        calls.push("runs");
+        heard();
+        return Promise.resolve(0);
+      });
+      const said = `process ${rank} of 2 was told to end: another process may have died. Go on.\n`;
+      const isHeard = rank < 2;
+      assertEquals(told, [0, isHeard ? said : "", "finish"]);
+      const heardAll = ["hears SIGTERM", "runs", "leaves SIGTERM"];
+      assertEquals(calls, isHeard ? heardAll : ["runs"]);
+    }
+  },
 });
 
 Deno.test("the launcher's own MPI is looked for first", () => {

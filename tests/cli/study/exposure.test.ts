@@ -1,6 +1,6 @@
 /** Measures of exposure, on models that say what they are told, and on one that is trained a little. */
 import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
-import { tensor, wasm, zeros } from "@unitune/core";
+import { evaluate, mul, tensor, wasm, zeros } from "@unitune/core";
 import { characterTokenizer } from "@unitune/models";
 import { reinforce, rloo, sft } from "@unitune/objectives";
 import {
@@ -97,14 +97,17 @@ Deno.test("recovery asks for the world's step after a wrong one, and for all of 
   const made = mistaken(worlds.order, prompt, randomStream(5, 0));
   if (made === undefined) throw new Error("no mistake");
   const { before, step, rest } = made;
-  const measure = async (answer: string) => {
+  const measure = async (answer: string, sharpness = 1) => {
     const { model, params, question } = asked(prompt, answer);
     using probe = createProbe(model, tokenizer, device);
-    return await probe.recovery(params, [question], 5);
+    const weight = evaluate(mul(params.wte.weight, sharpness), device);
+    return await probe.recovery({ ...params, wte: { weight } }, [question], 5);
   };
   const recovered = await measure(before + step + rest);
   assertEquals([recovered.step_recovery, recovered.answer_recovery], [1, 1]);
   assertEquals(recovered.solved_after_mistake, 1);
+  // What is said is the likeliest, however likely others are.
+  assertEquals(await measure(before + step + rest, 1e-3), recovered);
   const blind = await measure(gold);
   assertEquals([blind.step_recovery_control, blind.answer_recovery], [1, 0]);
 });

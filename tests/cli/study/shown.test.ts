@@ -1,6 +1,6 @@
 /** The numbers of a study's tables and pages, one by one, and what follows from its plan alone. */
 import { assert, assertEquals } from "@std/assert";
-import { studyRecordPage } from "../../../cli/study/study_page.ts";
+import { rangeOf, studyRecordPage } from "../../../cli/study/study_page.ts";
 import { type StudyName, studyPlan } from "../../../cli/study/studies.ts";
 import { cellsOf, shownMeasures, studyColumns, studyRows } from "../../../cli/study/table.ts";
 import { claimCells } from "../../../cli/study/claims.ts";
@@ -182,4 +182,18 @@ Deno.test("each form of a study has its seeds, its samples and its arms, unless 
   assertEquals([chosen.seeds, chosen.firstSeed, chosen.base.noise, chosen.shared.noise], [
     ...[2, 7, 0.5, 0.5],
   ]);
+});
+
+Deno.test("the range of curves has their bands, of fractions as far as these can go", () => {
+  const curve = (...points: readonly { readonly y: number; low?: number; high?: number }[]) => ({
+    ...{ name: "a", points: points.map((point, x) => ({ x, ...point })) },
+  });
+  const curves = [curve({ y: 0.5 }, { y: 0.25, low: -0.5, high: 1.5 }), curve({ y: NaN })];
+  assertEquals([true, false].map((isFraction) => rangeOf(curves, isFraction)), [
+    ...[[0, 1], [-0.5, 1.5]] as const,
+  ]);
+  const within = [curve({ y: 0.5, low: 0.25, high: 0.75 })];
+  assertEquals(rangeOf(within, true), [0.25, 0.75]);
+  assertEquals(rangeOf([curve({ y: 3 }, { y: 2 })], false), [2, 3]);
+  assertEquals([rangeOf([], true), rangeOf([curve({ y: NaN })], true)], [undefined, undefined]);
 });

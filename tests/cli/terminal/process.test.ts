@@ -5,26 +5,7 @@ import { runCommand, UsageError } from "../../../cli/terminal/errors.ts";
 import { interruptible } from "../../../cli/terminal/interruption.ts";
 import { standardProgress } from "../../../cli/terminal/progress.ts";
 import { terminalColumns } from "../../../cli/terminal/terminal.ts";
-
-/** Functions of an object in place of its own, until they are given back. */
-function standIns(
-  object: object,
-  functions: Readonly<Record<string, (...given: never[]) => unknown>>,
-): Disposable {
-  const own = Object.entries(functions).map(([name, value]) => {
-    const before = Object.getOwnPropertyDescriptor(object, name);
-    Object.defineProperty(object, name, { value, configurable: true, writable: true });
-    return { name, before };
-  });
-  return {
-    [Symbol.dispose]: () => {
-      for (const { name, before } of own) {
-        Reflect.deleteProperty(object, name);
-        if (before !== undefined) Object.defineProperty(object, name, before);
-      }
-    },
-  };
-}
+import { standIns } from "../../stand_ins.ts";
 
 function fails(): never {
   throw new Error("not there");
