@@ -61,6 +61,18 @@ Deno.test("validation rows that are training rows are left out, and are told", a
   assertEquals(notes?.length, 1);
 });
 
+Deno.test("two rows are enough: one of them is for validation", async () => {
+  const two = '{"text":"a"}\n{"text":"b"}';
+  const { dataset } = await pastedMaterial(two, "demonstrations", parser);
+  assertEquals([dataset.train.length, dataset.validation.length], [1, 1]);
+});
+
+Deno.test("what a package gives in another form is no row", async () => {
+  const odd = () => Promise.resolve(() => [5]);
+  const message = "csv-parse gives records in another form";
+  await assertRejects(() => pastedMaterial("a,b", "demonstrations", odd), RangeError, message);
+});
+
 Deno.test("a text that is no rows is refused, with the line", async () => {
   const refused = (text: string, sentence: string) =>
     assertRejects(() => pastedMaterial(text, "demonstrations", parser), UserError, sentence);

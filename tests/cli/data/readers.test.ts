@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { rowsIn } from "../../../cli/data/data_file.ts";
 import { bytesInMemory } from "../../../cli/data/readers/bytes_in_memory.ts";
 import { unpacked } from "../../../cli/data/readers/compression.ts";
+import { parsedJson } from "../../../cli/data/readers/json_lines.ts";
 import type { ByteSource, FoundRow } from "../../../cli/data/readers/reader.ts";
 import { rowReaders } from "../../../cli/data/readers/row_readers.ts";
 import { checkedUtf8 } from "../../../cli/data/readers/utf8.ts";
@@ -104,6 +105,25 @@ for (const [what, [text, message]] of Object.entries(wrongJson)) {
     }
   });
 }
+
+Deno.test("what the engine says of a text is told, with its place in the file", () => {
+  const said = (text: string) =>
+    assertThrows(() => parsedJson(text, { file: "a", line: 5 }), UserError).message;
+  assertEquals(said(""), "a:5: not JSON: Unexpected end of JSON input");
+  assertEquals(
+    said('{"a":\n 1,\n}'),
+    "a:7: not JSON: Expected double-quoted property name in JSON at position 10 (column 1)",
+  );
+});
+
+Deno.test("lines of JSON may end as those of Windows do", async () => {
+  assertEquals(linesAnd(await rowsOf("a.jsonl", '{"a": 1}\r\n\r\n[2]\r')), [
+    [1, { a: 1 }],
+    [3, [2]],
+  ]);
+  const message = "a.jsonl:1: not JSON: Unterminated string in JSON at position 2 (column 3)";
+  await assertRejects(() => rowsOf("a.jsonl", '"a\r\n'), UserError, message);
+});
 
 Deno.test("a row of a list is refused where it is longer than rows can be", async () => {
   // One byte more than a row can have, behind the four before it.
@@ -291,6 +311,20 @@ for (const [ending, pack] of Object.entries(packers)) {
         const message = `a${ending} is not whole, or no file of its ending: `;
         await assertRejects(() => textIn(`a${ending}`, bytes, piece), UserError, message);
       }
+    }
+  });
+
+  Deno.test(`a source of ${ending} that fails is told as it is`, async () => {
+    for (const error of [new UserError("can't read it"), "no error"]) {
+      const source: ByteSource = {
+        ...bytesInMemory(`a${ending}`, new Uint8Array()),
+        async *chunks() {
+          yield await Promise.resolve(pack(utf8("text")).subarray(0, 9));
+          throw error;
+        },
+      };
+      const read = Array.fromAsync(unpacked(source).chunks());
+      assertEquals(await read.catch((thrown: unknown) => thrown), error);
     }
   });
 

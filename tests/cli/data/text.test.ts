@@ -20,6 +20,7 @@ Deno.test("a text is cut between its characters, of which one at least is for va
       ["0123456789", undefined, ["012345678", "9"]],
       ["0123456789", 0.5, ["01234", "56789"]],
       [`${cat}a`, undefined, [cat, "a"]],
+      [`${cat}a`, 0.6, [cat, "a"]],
       [`a${cat}`, undefined, ["a", cat]],
       [`a${cat}b`, 0.5, ["a", `${cat}b`]],
       [`ab${cat}`, 0.25, ["ab", cat]],

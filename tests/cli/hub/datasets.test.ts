@@ -85,17 +85,22 @@ withDataset("a dataset that is not there is refused", async ({ cache, env }) => 
   const refuse = async (text: string, split: string, message: string, own = env) => {
     const error = await assertRejects(() => hubFolder(text, split, { env: own }), UserError);
     assert(error.message.includes(message), error.message);
+    return error.command;
   };
   await refuse("org/other", "train", "org/other is not a dataset at");
   await refuse("org/rows@v9", "train", "org/rows has no revision v9: see its branches and tags at");
   await refuse("org/rows", "dev", `hub:org/rows has no files of the split "dev": it has "train"`);
   await refuse("org/rows:x", "train", `hub:org/rows:x has no configuration "x": leave it out`);
-  await refuse(
-    "org/new",
-    "train",
-    `hub:org/new is not in the cache ${cache}, and HF_HUB_OFFLINE forbids to ask the hub`,
-    (variable) => variable === "HF_HUB_OFFLINE" ? "1" : env(variable),
-  );
+  const offline: typeof env = (variable) => variable === "HF_HUB_OFFLINE" ? "1" : env(variable);
+  const missing = `hub:org/new is not in the cache ${cache}, and HF_HUB_OFFLINE forbids to ask`;
+  const commands = [
+    await refuse("org/new", "train", missing, offline),
+    await refuse("org/new", "dev", missing, offline),
+  ];
+  assertEquals(commands, [
+    "deno task download hub:org/new",
+    "deno task download hub:org/new --split dev",
+  ]);
 });
 
 Deno.test("what is no name of a dataset is refused", async () => {
