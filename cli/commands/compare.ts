@@ -6,33 +6,19 @@
  */
 
 import { claimCells, claimNote, judgedClaims } from "../study/claims.ts";
-import { mechanismTables } from "../study/mechanism.ts";
 import { type CompactResults, openCompact } from "../study/compact.ts";
 import { planDigest } from "../study/plan.ts";
 import { languageMaterial } from "../study/language_files.ts";
 import { studies, studyPlan } from "../study/studies.ts";
 import { planMarkdown } from "../study/plan_text.ts";
-import { scheduleOf, timeTable } from "../study/schedule.ts";
+import { studyDocument } from "../study/document.ts";
+import { scheduleText } from "../study/schedule.ts";
 import { studyPage } from "../study/study_page.ts";
-import {
-  countTrials,
-  LAST_FIRST_SEED,
-  MOST_SEEDS,
-  seedsOf,
-  type StudyPlan,
-} from "../study/plan.ts";
+import { countTrials, LAST_FIRST_SEED, MOST_SEEDS, type StudyPlan } from "../study/plan.ts";
 import { primaryOf } from "../study/primary.ts";
 import type { StudyResults } from "../study/results.ts";
 import { carryOutStudy } from "../study/study.ts";
-import {
-  markdownTable,
-  studyLines,
-  studyMarkdown,
-  studyRemarks,
-  studyRows,
-  studyRuns,
-  studyTried,
-} from "../study/table.ts";
+import { studyLines, studyRemarks, studyRows } from "../study/table.ts";
 import { type NamedDevice, openDevice } from "../run/devices.ts";
 import { oneProcess, type Team, together } from "../run/team.ts";
 import { borrowHands, lendHands } from "../study/borrowed_hands.ts";
@@ -205,64 +191,6 @@ async function plannedBy(values: Values): Promise<StudyPlan> {
   throw new UsageError(`--${kebabCase(foreign)} is a flag of --study language`);
 }
 
-/** `0 to 4`; a single number by itself. */
-const range = (numbers: readonly number[]) =>
-  [...new Set([numbers.at(0), numbers.at(-1)])].join(" to ");
-
-/** The document of a study: its table, with the text above and below. */
-function documentOf(
-  command: string,
-  commit: string | undefined,
-  plan: StudyPlan,
-  results: StudyResults,
-  compact: CompactResults | undefined,
-): string {
-  const seeds = seedsOf(plan);
-  const { noun } = primaryOf(plan);
-  const tables = [
-    ...mechanismTables(plan, results),
-    ...compact === undefined ? [] : [timeTable(plan, compact.all())],
-  ];
-  const claims = judgedClaims(plan, results);
-  const chosenBy = seeds.slice(0, plan.selectionSeeds);
-  return [
-    `Command: \`${command}\`  `,
-    `Commit: ${commit ?? "unknown"}  `,
-    `Seeds: ${range(seeds)}; the settings of each arm are the best on validation data of ` +
-    `${chosenBy.length === 1 ? "seed" : "seeds"} ${range(chosenBy)}, among learning rates ` +
-    plan.rates.join(", "),
-    "",
-    ...claims.length === 0 ? [] : [
-      `Digest of the plan: \`${planDigest(plan)}\``,
-      "",
-      markdownTable(claimCells(claims)),
-      "",
-      claimNote(plan),
-      "",
-    ],
-    studyMarkdown(plan, results),
-    "",
-    ...tables.flatMap(({ title, cells, note }) => [
-      `**${title}**`,
-      "",
-      markdownTable(cells),
-      "",
-      note,
-      "",
-    ]),
-    ...studyRemarks(plan, results).map((remark) => `- ${remark}`),
-    "",
-    `All settings tried, with their ${noun} on the validation data that decided:`,
-    "",
-    ...studyTried(plan, results).map((tried) => `- ${tried}`),
-    "",
-    `Runs, with the ${noun} of each seed, ${range(seeds)}:`,
-    "",
-    ...studyRuns(plan, results).map((runs) => `- ${runs}`),
-    "",
-  ].join("\n");
-}
-
 /** A study that may begin: nothing is in its way. */
 interface ReadyStudy {
   readonly plan: StudyPlan;
@@ -319,16 +247,6 @@ interface StudyHands {
   readonly counts: readonly number[];
 }
 
-/** What is done of a study and how long the rest takes, by the trials of its file of results. */
-function scheduleText(plan: StudyPlan, compact: CompactResults, jobs: number): string {
-  const { done, total, spent, left } = scheduleOf(plan, compact.all());
-  const time = (seconds: number) => formatDuration(seconds / jobs);
-  return `${done} of ${total} trials are finished` +
-    (left === undefined
-      ? ""
-      : `, in ${time(spent)} at ${jobs} at a time; the others take about ${time(left)}`);
-}
-
 /** Carries out a study in the first process, and writes its reports. */
 async function conduct(
   { plan, folder, command, commit, files, device, compact, minutes = Infinity }: ReadyStudy,
@@ -343,7 +261,7 @@ async function conduct(
     `${plan.arms.length} arms, ${plan.seeds} seeds, at most ${total} trials, ${jobs} at a ` +
       `time, in ${folder}`,
   );
-  if (compact !== undefined) say(scheduleText(plan, compact, jobs));
+  if (compact !== undefined) say(scheduleText(plan, compact.all(), jobs));
   const mayBegin = () => performance.now() - started < minutes * 60_000;
   using interruption = interruptible();
   let results: StudyResults | undefined;
@@ -358,7 +276,7 @@ async function conduct(
     });
   }
   if (results === undefined) {
-    if (compact !== undefined) say(scheduleText(plan, compact, jobs));
+    if (compact !== undefined) say(scheduleText(plan, compact.all(), jobs));
     const isOver = !mayBegin() && !interruption.signal.aborted;
     say(`${isOver ? `${minutes} minutes are over` : "interrupted"}; resume it by\n  ${command}`);
     return isOver ? 0 : interruption.exitCode;
@@ -372,7 +290,11 @@ async function conduct(
     say(claimNote(plan));
   }
   for (const remark of studyRemarks(plan, results)) say(remark);
-  await writeSealed(files.document, documentOf(command, commit, plan, results, compact), INSTEAD);
+  await writeSealed(
+    files.document,
+    studyDocument({ command, commit, plan, results, trials: compact?.all() }),
+    INSTEAD,
+  );
   const page = await studyPage({ folder, command, plan, results, device });
   await writeSealed(files.report, page, INSTEAD);
   print(`\nreports: ${files.report}\n         ${files.document}`);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { formatDuration } from "../terminal/progress.ts";
 import type { CompactTrial } from "./compact.ts";
 import { meanOf } from "./statistics.ts";
 import type { StudyTable } from "./table.ts";
@@ -44,6 +45,27 @@ export function scheduleOf(plan: StudyPlan, trials: readonly CompactTrial[]): Sc
     return sum + Math.max(0, count - own.length) * each;
   }, 0);
   return { done, total, spent, left };
+}
+
+/**
+ * What is done of a study and how long the rest takes, in words.
+ *
+ * @param plan The plan.
+ * @param trials The finished trials.
+ * @param jobs The number of trials at a time.
+ * @returns A sentence without its point.
+ */
+export function scheduleText(
+  plan: StudyPlan,
+  trials: readonly CompactTrial[],
+  jobs: number,
+): string {
+  const { done, total, spent, left } = scheduleOf(plan, trials);
+  const time = (seconds: number) => formatDuration(seconds / jobs);
+  return `${done} of ${total} trials are finished` +
+    (left === undefined
+      ? ""
+      : `, in ${time(spent)} at ${jobs} at a time; the others take about ${time(left)}`);
 }
 
 /**
