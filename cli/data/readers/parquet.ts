@@ -20,10 +20,15 @@ const [LEAST, TIMES] = [2 ** 30, 20];
 /** Milliseconds in which a thread says nothing before its file counts as damaged. */
 const PATIENCE = 120_000;
 
-/** The limit of a thread's memory, in MiB. */
-function memoryLimit(size: number): number {
-  const most = v8.getHeapStatistics().heap_size_limit;
-  return Math.ceil(Math.min(most, Math.max(LEAST, TIMES * size)) / 2 ** 20);
+/**
+ * The limit of a thread's memory.
+ *
+ * @param size The bytes of its file.
+ * @param heap The bytes of the heap of this thread.
+ * @returns The limit in MiB.
+ */
+export function memoryLimit(size: number, heap: number): number {
+  return Math.ceil(Math.min(heap, Math.max(LEAST, TIMES * size)) / 2 ** 20);
 }
 
 /**
@@ -45,9 +50,10 @@ async function* rowsOf(bytes: ByteSource, patience: number): AsyncGenerator<Foun
   const purpose = "Parquet files are read by a package of npm";
   await loadedModule(url, purpose, "JSON needs none", isPackage);
   const given: Given = { size };
+  const { heap_size_limit: heap } = v8.getHeapStatistics();
   const worker = new Worker(new URL("parquet_thread.ts", import.meta.url), {
     workerData: given,
-    resourceLimits: { maxOldGenerationSizeMb: memoryLimit(size) },
+    resourceLimits: { maxOldGenerationSizeMb: memoryLimit(size, heap) },
   });
   const tell = (told: Told) => worker.postMessage(told);
   let line = 0;

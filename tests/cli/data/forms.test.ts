@@ -1,10 +1,11 @@
 /** Every form of rows: what is read of it, what is refused, and what objectives make of it. */
-import { assert, assertEquals, assertRejects, fail } from "@std/assert";
-import { prepare } from "@unitune/cli";
+import { assert, assertEquals, assertRejects, assertThrows, fail } from "@std/assert";
+import { type FormName, prepare } from "@unitune/cli";
 import { dataOf, exampleOf, type Rows, trainSettings, UserError } from "@unitune/training";
 import type { Message } from "@unitune/models";
 import fc from "fast-check";
 import { shownMessage } from "../../../cli/terminal/messages.ts";
+import { formOf, requireColumns } from "../../../cli/data/forms/recognition.ts";
 import { rowForms } from "../../../cli/data/forms/row_forms.ts";
 import { assertRefused, inFolder, sample, tiny, train, trained, writeRows } from "../command.ts";
 import { jsonl } from "./jsonl.ts";
@@ -279,6 +280,80 @@ Deno.test("a form is named once, and those with a column of a name are tried wit
     ...["pairs", "triples", "labels", "completions", "scores", "steps", "privileged", "prompts"],
   ]);
   assertEquals(namesOf({ prompt: "q", completion: "a" }), ["labels", "completions"]);
+});
+
+/** A form of all, by its name. */
+const formNamed = (name: string) => rowForms().find((form) => form.name === name) ?? fail();
+const place = { file: "a", line: 1 };
+
+Deno.test("of the forms that a row fits, one that is needed and whole is taken, or else the first", () => {
+  const formIn = (row: Readonly<Record<string, unknown>>, ...needs: readonly FormName[]) =>
+    formOf(row, rowForms(), { needs }, place).name;
+  assertEquals(formIn({ text: "a", prompt: "b", completion: "c" }), "completions");
+  assertEquals(formIn({ text: "a", prompt: "b", completion: "c" }, "prompts", "text"), "prompts");
+  assertEquals(formIn({ text: "a", prompt: "b", completion: "c" }, "steps"), "completions");
+  // Columns of null are as good as none, where there are others.
+  assertEquals(formIn({ text: "a", prompt: null, completion: null }), "text");
+  assertEquals(formIn({ text: "a", prompt: null, completion: "c" }, "prompts", "text"), "text");
+  assertEquals(formIn({ text: null, prompt: null, completion: null }), "completions");
+  assertEquals(formIn({ text: null, prompt: null }, "steps"), "text");
+});
+
+Deno.test("what a row without a form lacks is told, with the columns that it has", () => {
+  const told = (row: Readonly<Record<string, unknown>>, names: readonly string[], columns = {}) => {
+    const known = names.length === 0 ? rowForms(columns) : names.map(formNamed);
+    const use = () => formOf(row, known, { columns, remedy: "REMEDY" }, place);
+    return assertThrows(use, UserError).message;
+  };
+  assertEquals(
+    told({ a: 1 }, []),
+    'a:1: there is no "messages", or "conversations", or "chosen" and "rejected", or "text", or ' +
+      '"prompt"; the columns are "a"; REMEDY',
+  );
+  assertEquals(told({ a: 1 }, ["text"]), 'a:1: there is no "text"; the columns are "a"');
+  assertEquals(
+    told({}, ["pairs", "triples", "text"]),
+    'a:1: there is no "prompt" and "chosen" and "rejected", or "text"; the columns are none; REMEDY',
+  );
+  const columns = { prompt: "q", completion: "r" };
+  assertEquals(
+    told({ a: 1 }, [], columns),
+    'a:1: there is no column "q" or "r"; the columns are "a"',
+  );
+  assertEquals(told({ q: 1 }, [], columns), 'a:1: there is no column "r"; the columns are "q"');
+});
+
+Deno.test("a row of another form than the rows before it is refused", () => {
+  const told = (row: Readonly<Record<string, unknown>>, name: string) => {
+    const use = () => requireColumns(row, formNamed(name), rowForms(), place);
+    return assertThrows(use, UserError).message;
+  };
+  requireColumns(
+    { prompt: 1, completion: 2, more: 3 },
+    formNamed("completions"),
+    rowForms(),
+    place,
+  );
+  assertEquals(
+    told({ prompt: 1 }, "completions"),
+    'a:1: there is no "completion"; the columns are "prompt"',
+  );
+  assertEquals(
+    told({ prompt: 1, completion: 1 }, "labels"),
+    'a:1: there is no "label"; the columns are "prompt", "completion"',
+  );
+  const others = [[["text"], { text: 1 }], [["prompt", "chosen", "rejected"], {
+    ...{ prompt: 1, chosen: 1, rejected: 1 },
+  }]] as const;
+  for (const [columns, row] of others) {
+    assertEquals(
+      told(row, "completions"),
+      `a:1: this row has ${
+        columns.map((name) => `"${name}"`).join(" and ")
+      }, but the rows before ` +
+        'it have "prompt" and "completion": keep one format in a file',
+    );
+  }
 });
 
 /** What objectives learn from rows: the text of all learned tokens of the first. */

@@ -86,6 +86,11 @@ inFolder("prompts to answer are read from all files that are named", async (fold
 });
 
 Deno.test("rows of several sources are spread evenly, each in its own order", () => {
+  assertEquals([...spreadOrder([4, 2])], [0, 1, 0, 0, 1, 0]);
+  // Of parts of the same size, that of the first source is next.
+  assertEquals([...spreadOrder([1, 1, 5])], [2, 2, 0, 1, 2, 2, 2]);
+  assertEquals([...spreadOrder([2, 2])], [0, 1, 0, 1]);
+  assertEquals([...spreadOrder([])], []);
   const counts = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 4 });
   fc.assert(fc.property(counts, (counts) => {
     const order = [...spreadOrder(counts)];
@@ -292,6 +297,33 @@ Deno.test("the files of a split are those that the README says", () => {
   );
   assertEquals(configsIn("# no configurations"), []);
   assertEquals(configsIn("---\nconfigs: 5\n---\n"), []);
+  const read = (...lines: readonly string[]) =>
+    configsIn(["---", "configs:", ...lines, "---", ""].join("\n"));
+  const usual = { name: "default", isDefault: false };
+  const train = (...patterns: readonly string[]) => ({ split: "train", patterns });
+  assertEquals(read("- 5", "- config_name: a", "  data_files: a.csv"), [
+    { name: "a", isDefault: false, splits: [train("a.csv")] },
+  ]);
+  assertEquals(
+    read(
+      ...["- config_name: 5", "  default: true", "  data_files:"],
+      ...["  - split: test", "    path: [a.csv, b.csv, 5]", "  - b.csv", "  - path: c.csv"],
+    ),
+    [{
+      ...{ name: "default", isDefault: true },
+      splits: [{ split: "test", patterns: ["a.csv", "b.csv"] }, train("b.csv"), train("c.csv")],
+    }],
+  );
+  assertEquals(read("- data_dir: x//"), [
+    { ...usual, splits: [{ split: undefined, patterns: ["x/**"] }] },
+  ]);
+  assertEquals(
+    read("- data_dir: x", "  data_files:", "    test: a", "    train: [b, c]"),
+    [{ ...usual, splits: [{ split: "test", patterns: ["x/a"] }, train("x/b", "x/c")] }],
+  );
+  assertEquals(read("- config_name: a"), [{ name: "a", isDefault: false, splits: [] }]);
+  // An alias could stand for lists without end.
+  assertThrows(() => read("- data_files: &x [a.csv]", "- data_files: *x"), Error, "Alias");
 });
 
 inFolder("a folder is trained on, one of its configurations or splits", async (folder) => {

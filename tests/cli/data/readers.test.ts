@@ -10,6 +10,7 @@ import { bytesInMemory } from "../../../cli/data/readers/bytes_in_memory.ts";
 import { unpacked } from "../../../cli/data/readers/compression.ts";
 import { parsedJson } from "../../../cli/data/readers/json_lines.ts";
 import type { ByteSource, FoundRow } from "../../../cli/data/readers/reader.ts";
+import { memoryLimit } from "../../../cli/data/readers/parquet.ts";
 import { rowReaders } from "../../../cli/data/readers/row_readers.ts";
 import { checkedUtf8 } from "../../../cli/data/readers/utf8.ts";
 import { frameAt } from "../../../cli/data/readers/zstd.ts";
@@ -256,6 +257,12 @@ inFolder("a row of a Parquet file is refused by its number", async (folder) => {
     UserError,
     `${path}, row 1: "note" is a text, not null`,
   );
+});
+
+Deno.test("a thread has a GiB or 20 times its file, and no more than there is", () => {
+  const limits = [0, 51, 52, 100].map((mebibytes) => memoryLimit(mebibytes * 2 ** 20, 2 ** 31 - 9));
+  assertEquals(limits, [1024, 1024, 1040, 2000]);
+  assertEquals(memoryLimit(2 ** 30, 2 ** 31 - 9), 2048);
 });
 
 Deno.test("a Parquet file that was cut off is refused", async () => {
