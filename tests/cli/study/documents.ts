@@ -1,6 +1,6 @@
 /**
- * What is told of each study, for made-up results of all its trials: the document, the verdict and
- * the schedule. Run as a program, this writes `documents.txt`, which the test beside
+ * What is told of each study, for made-up results of all its trials: the document, the verdict, the
+ * schedule, and the words of pages. Run as a program, this writes `documents.txt`, which the test beside
  * it compares with them:
  *
  *     deno run -A tests/cli/study/documents.ts
@@ -12,8 +12,11 @@ import { settingsDigest } from "../../../cli/study/compact.ts";
 import { studyDocument } from "../../../cli/study/document.ts";
 import { gridsOf, seedsOf, type StudyPlan } from "../../../cli/study/plan.ts";
 import { primaryOf } from "../../../cli/study/primary.ts";
+import type { StudyResults } from "../../../cli/study/results.ts";
 import { scheduleText } from "../../../cli/study/schedule.ts";
+import type { Standing } from "../../../cli/study/standing.ts";
 import { studies } from "../../../cli/study/studies.ts";
+import { studyRecordPage } from "../../../cli/study/study_page.ts";
 import { shownMeasures, studyLines, studyRows } from "../../../cli/study/table.ts";
 import { verdictOf } from "../../../cli/study/verdict.ts";
 import { fitTable } from "../../../cli/terminal/layout.ts";
@@ -57,15 +60,46 @@ function trialsOf(plan: StudyPlan) {
   );
 }
 
+/** The results of a plan, of which the last point of each grid is chosen. */
+const resultsOf = (plan: StudyPlan, trials: ReturnType<typeof trialsOf>): StudyResults => ({
+  chosen: Object.fromEntries(
+    gridsOf(plan).map(({ arm, grid }) => [arm.name, grid.at(-1)?.name ?? ""]),
+  ),
+  results: trials.map((trial) => ({ ...trial, run: "" })),
+});
+
+/** The words of a page, with a sign in place of each drawing. */
+const wordsOf = (page: string): string =>
+  page.replaceAll(/<(script|style)[^>]*>.*?<\/\1>/gs, "").replaceAll(
+    /<svg.*?<\/svg>/gs,
+    "(drawing)",
+  )
+    .replaceAll(/<\/(?:p|tr|h\d|li|dt|dd|title)>|<br>/g, "\n").replaceAll(/<\/t[dh]>/g, " | ")
+    .replaceAll(/<[^>]*>/g, "").split("\n").map((line) => line.replaceAll(/\s+/g, " ").trim())
+    .filter((line) => line !== "").join("\n");
+
+/** The words of the page of a study, which may not be finished. */
+function pageText(plan: StudyPlan, standing?: Standing): string {
+  const trials = trialsOf(plan);
+  const answer = (arm: string, i: number, text: string) => ({
+    ...{ arm, prompt: `prompt ${i}`, gold: `gold ${i}`, answer: text, isRight: text === "right" },
+  });
+  return wordsOf(studyRecordPage({
+    ...{ command: "deno task compare", plan, standing, beliefs: undefined, progress: [] },
+    // Of an unfinished study there are results of one seed.
+    results: resultsOf(plan, standing ? trials.filter(({ seed }) => seed === 0) : trials),
+    answers: [
+      ...Array.from({ length: 13 }, (_, i) => answer("sft", i, i % 2 === 0 ? "right" : "wrong")),
+      ...Array.from({ length: 12 }, (_, i) => answer("ift", 12 - i, "right")),
+      answer("base", 3, `long ${"x".repeat(240)}`),
+    ],
+  }));
+}
+
 /** What is told of a plan. */
 function told(plan: StudyPlan, commit: string | undefined): string {
   const trials = trialsOf(plan);
-  const results = {
-    chosen: Object.fromEntries(
-      gridsOf(plan).map(({ arm, grid }) => [arm.name, grid.at(-1)?.name ?? ""]),
-    ),
-    results: trials.map((trial) => ({ ...trial, run: "" })),
-  };
+  const results = resultsOf(plan, trials);
   const primary = primaryOf(plan);
   const rows = studyRows(plan, results);
   const claims = judgedClaims(plan, results);
@@ -92,6 +126,18 @@ export function documents(): string {
     }`,
     `# exposure, whole\n\n${told(exposure.whole, "0123abc")}`,
     `# language, quick\n\n${told(language.quick, "0123abc")}`,
+    `# page of language, quick\n\n${pageText(language.quick)}`,
+    `# page of exposure, quick, under way\n\n${
+      pageText(exposure.quick, {
+        ...{ measured: 7, most: 90 },
+        begun: [{ arm: "ift", point: "learningRate-0.01", seed: 2, step: 3, steps: 400 }],
+      })
+    }`,
+    `# page of objectives, quick, begun\n\n${
+      pageText({ ...objectives.quick, arms: objectives.quick.arms.slice(0, 1) }, {
+        ...{ measured: 0, most: 9, begun: [] },
+      })
+    }`,
   ].join("\n");
 }
 
