@@ -174,6 +174,22 @@ Deno.test("a record has integers of 32 bits, and refuses others", () => {
   );
 });
 
+Deno.test("a record is written whole, wherever the room of its writer ends", () => {
+  // There is room for 4096 bytes at first.
+  for (let before = 4085; before < 4100; before++) {
+    const bytes = recordWriter()((to) => {
+      for (let i = 0; i < before; i++) to.number(1);
+      to.number(2 ** 32 - 1);
+      to.json("abcdefgh");
+      to.number(7);
+    });
+    const from = recordReader(bytes);
+    for (let i = 0; i < before; i++) from.number();
+    assertEquals([from.number(), from.json(), from.number()], [2 ** 32 - 1, "abcdefgh", 7]);
+    assertEquals(bytes.length, before + 5 + 1 + 10 + 1);
+  }
+});
+
 Deno.test("a mask of few runs takes few bytes", () => {
   const ids = Array.from({ length: 100 }, () => 1);
   const bytes = recordWriter()((to) => writeSequence(to, { ids, mask: ids.map((_, i) => i > 60) }));
