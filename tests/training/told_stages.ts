@@ -155,8 +155,11 @@ const tiny = {
   ...{ steps: 5, batchSize: 2, evalExamples: 2, evalBatchSize: 2, examples: 12, maxNewTokens: 4 },
 } as const;
 
-/** Settings of stages, and the data that each of them reads; the built-in tasks where it names none. */
-const cases: readonly (readonly (GivenSettings & { readonly rows?: keyof typeof datasets })[])[] = [
+/** Settings of stages, and the rows that each of them reads (default: the built-in tasks). */
+export type ToldRun = readonly (GivenSettings & { readonly rows?: keyof typeof datasets })[];
+
+/** The runs of which something is told. */
+export const runs: readonly ToldRun[] = [
   [{ objective: "sft", rows: "running text" }],
   [{ objective: "sft", rows: "a short text", packing: true }],
   [{ objective: "sft", rows: "texts" }],
@@ -252,31 +255,32 @@ function fail(): never {
   throw new Error("A learner has a plan");
 }
 
-/** All that is told. */
-export async function toldStages(): Promise<string> {
-  const texts: string[] = [];
-  for (const given of cases) {
-    const stages = given.map(({ rows, ...own }) => {
-      const settings = trainSettings({ ...tiny, ...own });
-      const material: Material = rows === undefined
-        ? taskMaterial(settings, silentWatch)
-        : datasetMaterial(rows, datasets[rows]);
-      return { settings, material, source: rows === undefined ? TASKS_SOURCE : `${rows}.jsonl` };
-    });
-    const told = [`# ${JSON.stringify(given)}`];
-    try {
-      const prepared = await prepareRun(stages);
-      told.push(...dataText(prepared));
-      for (const [stage, { settings }] of stages.entries()) {
-        told.push(...await stageText(prepared, settings, stage));
-      }
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      told.push(`refused: ${error.message}`);
+/** What is told of a run, one thing on each line. */
+export async function toldOf(given: ToldRun): Promise<readonly string[]> {
+  const stages = given.map(({ rows, ...own }) => {
+    const settings = trainSettings({ ...tiny, ...own });
+    const material: Material = rows === undefined
+      ? taskMaterial(settings, silentWatch)
+      : datasetMaterial(rows, datasets[rows]);
+    return { settings, material, source: rows === undefined ? TASKS_SOURCE : `${rows}.jsonl` };
+  });
+  try {
+    const prepared = await prepareRun(stages);
+    const told = [...dataText(prepared)];
+    for (const [stage, { settings }] of stages.entries()) {
+      told.push(...await stageText(prepared, settings, stage));
     }
-    texts.push(told.join("\n"));
+    return told;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return [`refused: ${error.message}`];
   }
-  return `${texts.join("\n\n")}\n`;
 }
 
-if (import.meta.main) await Deno.writeTextFile(known, await toldStages());
+if (import.meta.main) {
+  const texts: string[] = [];
+  for (const run of runs) {
+    texts.push([`# ${JSON.stringify(run)}`, ...await toldOf(run), ""].join("\n"));
+  }
+  await Deno.writeTextFile(known, texts.join("\n"));
+}
