@@ -30,6 +30,7 @@ import {
   prepareRun,
   promptsOf,
   questionOf,
+  shuffledRows,
   silentWatch,
   type StageData,
   type TableStore,
@@ -464,6 +465,13 @@ Deno.test("a stage shows its first example, of a pair both answers, of rollouts 
     "prompt, which the model answers: 100 tokens",
     "  … 60 more tokens that are given …",
   ]);
+  const source = shuffledRows([{ ids, mask: ids.map(() => true) }], 0, 104);
+  const learned = describeExample(forgetful, { kind: "demonstrations", source });
+  assertEquals(learned[21], "  … 60 more tokens that are learned …");
+  // A line has 80 characters, unless it is told otherwise.
+  const decoded = { ...forgetful, decode: () => "a".repeat(200) };
+  const [, wide = ""] = describeExample(decoded, { kind: "demonstrations", source });
+  assertEquals([wide.length, wide.at(-1)], [80, "…"]);
 });
 
 Deno.test("tables of rows that are read in other ways have keys of their own, and others share theirs", async () => {

@@ -302,6 +302,9 @@ Deno.test("groups of equal rewards are replaced by the best of earlier ones, in 
   // |A| = 0.5 / (s + 1e-4), s = sqrt(1/2), for both.
   const half = Math.SQRT1_2;
   assertEquals(groupScore([0, null, 1]), 1 / (half + 1e-4) * half);
+  // Of three answers the mean is 1/3, and s = sqrt(1/3).
+  const third = Math.sqrt(1 / 3);
+  assertAlmostEquals(groupScore([0, 0, 1]), 4 / 3 / (third + 1e-4) * third, 1e-12);
   const value = (score: number) => ({ score, tokens: 0 });
   const [fresh, kept] = [[0, 3, 0].map(value), [2, 5, 0].map(value)];
   // Kept are 5, 3 and 2, by the numbers 4, 1 and 3; of 10 the draws 0.45 and then 0.5 of 5.
@@ -311,6 +314,8 @@ Deno.test("groups of equal rewards are replaced by the best of earlier ones, in 
   };
   assertEquals(replayOf(fresh, kept, draws([0.45, 0.61])), { batch: [4, 1, 3], kept: [4, 1, 3] });
   assertEquals(replayOf(fresh, kept, draws([0.51, 0.7])).batch, [1, 1, 4]);
+  // A draw where two of them meet is the second.
+  assertEquals(replayOf(fresh, kept, draws([0.5, 0])).batch, [1, 1, 4]);
   assertEquals(replayOf(fresh, kept, draws([0.81, 0])).batch, [3, 1, 4]);
   // Where sums are rounded so that a draw is beyond the last group, it is that one.
   assertEquals(replayOf(fresh, kept, draws([1, 0])).batch, [3, 1, 4]);
@@ -341,6 +346,10 @@ Deno.test("replay: the rows of earlier groups come again, behind a saved state",
   // A checkpoint before the first step reads what is carried.
   await encodeTree(feed.empty);
   const { report, tokens } = feed.empty;
+  // A file of tensors has them in the order of their names.
+  assertEquals(Object.keys(report), [
+    ...["completions/clipped_ratio", "replayed_groups", "rewards/once", "unscorable"],
+  ]);
   for (const value of [...Object.values(report), tokens]) assertEquals(await value.item(), 0);
   const first = await feed.next(start.policy, feed.empty, 0);
   const saved = decodeTree(feed.empty, await encodeTree(first.experience));
@@ -367,6 +376,8 @@ Deno.test("replay: the rows of earlier groups come again, behind a saved state",
   for (const own of [a, b]) assertAlmostEquals(own, score, 1e-6);
   assertEquals([none, ofA + ofB], [[0, 0], await first.experience.tokens.item()]);
   assertEquals(await rowsOf(second), await rowsOf(first));
+  // Later groups are no better, so that the same are kept.
+  assertEquals(await second.experience.kept?.values.data(), await values.data());
   const told = ({ metrics }: typeof first) => metrics["replayed_groups"]?.item();
   assertEquals([await told(first), await told(second)], [0, 1]);
   assertEquals(await second.experience.tokens.item(), await first.experience.tokens.item());
@@ -393,7 +404,7 @@ async function checkRenewed<Row, B>(
   scoredParts: (batch: B) => readonly ScoredDemonstrations[],
 ) {
   const source = inRandomOrder(rows, 1, 24);
-  const layout = { batchSize: 2, microBatches: 1, steps: 6, padding: tokenizer.pad };
+  const layout = { batchSize: 1, microBatches: 2, steps: 6, padding: tokenizer.pad };
   using feed = renewedFeed(source, form, description, layout, { steps: 2, reference });
   using scorer = createScorer(model, device);
   const policies = [start.policy, moved, moved, start.policy];
@@ -402,7 +413,8 @@ async function checkRenewed<Row, B>(
   for (const [index, by] of [start.policy, start.policy, moved, moved].entries()) {
     const saved = decodeTree(feed.empty, await encodeTree(experience));
     const { batches, cost, ...step } = await feed.next(policies[index], saved, index);
-    for (const part of scoredParts(batches[0] ?? never())) {
+    assertEquals(batches.length, 2);
+    for (const part of batches.flatMap(scoredParts)) {
       const onRows = async (values: Tensor) => {
         const mask = await part.mask.data();
         return Array.from(await values.data(), (value, i) => (mask[i] ?? 0) * value);
@@ -419,7 +431,7 @@ async function checkRenewed<Row, B>(
   assert(costs[0] !== undefined && costs[0] > 0 && costs[2] !== undefined && costs[2] > 0);
   assertEquals([costs[1], costs[3]], [0, 0]);
   const outlines = scoredParts(feed.outline()[0] ?? never());
-  for (const { referenceLogProbs } of outlines) assertEquals(referenceLogProbs.shape, [2, 24]);
+  for (const { referenceLogProbs } of outlines) assertEquals(referenceLogProbs.shape, [1, 24]);
 }
 
 Deno.test("a renewed reference is the policy of the first of some steps, of each side of a row", async () => {

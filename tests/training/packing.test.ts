@@ -282,4 +282,18 @@ Deno.test("the first packed row is shown example by example", () => {
     "example 2 of 2 in one packed row: 5 tokens, of which 2 are learned",
   ]);
   assertEquals(lines.length, 12);
+  // Of several packed rows, the first.
+  const uneven = [2, 3, 4].map((length) => ({
+    ids: Array.from({ length }, () => 102 + length),
+    mask: Array.from({ length }, (_, i) => i > 0),
+  }));
+  const packed = packedRows(uneven, 0, 4);
+  const [first = ""] = describeExample(tokenizer, {
+    ...{ kind: "demonstrations", source: shuffledRows(uneven, 0, 4), packed },
+  });
+  const { texts: [own, ...others] } = packed.row(0);
+  assertEquals(
+    first.split(",")[0],
+    `example 1 of ${1 + others.length} in one packed row: ${own?.ids.length} tokens`,
+  );
 });

@@ -660,8 +660,8 @@ function rewardPartsOf(
 
 /** Scalars in the order of their names, in which a file of tensors has them, too. */
 function scalars(values: Readonly<Record<string, number>>): Readonly<Record<string, Tensor>> {
-  const sorted = Object.entries(values).toSorted(([a], [b]) => a < b ? -1 : 1);
-  return Object.fromEntries(sorted.map(([name, value]) => [name, tensor(value)]));
+  const names = Object.keys(values).toSorted();
+  return Object.fromEntries(names.map((name) => [name, tensor(values[name] ?? NaN)]));
 }
 
 /**

@@ -44,7 +44,7 @@ export function overlongPenalty({ most, buffer }: OverlongSizes): TextReward {
     reads: [],
     score: eachAnswer(({ ids: { length } }) => {
       const free = most - buffer;
-      return length <= free ? 0 : Math.max(-1, (free - length) / buffer);
+      return Math.max(-1, Math.min(0, (free - length) / buffer));
     }),
   };
 }

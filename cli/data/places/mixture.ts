@@ -34,12 +34,12 @@ export function takenRows(sources: readonly CountedSource[]): readonly number[] 
     weight === undefined ? [] : [{ count, weight }]
   );
   if (weighted.length < sources.length) return sources.map(({ count }) => count);
-  const all = weighted.reduce((sum, { weight }) => sum + weight, 0);
-  const total = weighted.reduce(
-    (least, { count, weight }) => Math.min(least, count * all / weight),
+  // The rows for a weight of 1, of which the scarcest source has no more.
+  const each = weighted.reduce(
+    (least, { count, weight }) => Math.min(least, count / weight),
     Infinity,
   );
-  return weighted.map(({ count, weight }) => Math.min(count, Math.round(total * weight / all)));
+  return weighted.map(({ count, weight }) => Math.min(count, Math.round(each * weight)));
 }
 
 /**

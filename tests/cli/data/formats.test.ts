@@ -99,6 +99,10 @@ const contradictions: Record<string, [row: unknown, message: string]> = {
     { prompt: [system("s"), user("ab")], completion: [system("t"), user("ab"), ba] },
     `"completion" repeats the prompt with another message of the system`,
   ],
+  "nothing behind it": [
+    { prompt: history, completion: history },
+    `"completion" has no message of the assistant: nothing to learn from`,
+  ],
   "the same answer behind the prompt": [
     { prompt: "ab", chosen: [user("ab"), ba], rejected: "ba" },
     `"chosen" and "rejected" are the same`,

@@ -146,6 +146,10 @@ const refused: Record<string, [row: unknown, message: string]> = {
     { conversations: "q" },
     `"conversations" is a list of messages, not a string`,
   ],
+  "a message without a role": [
+    { messages: [{ content: "q" }] },
+    `"messages[0].role" is one of system, user, assistant, developer, tool, not missing`,
+  ],
   "a role that ShareGPT has not": [
     { conversations: [share("bot", "a")] },
     `"conversations[0].role" is one of system, user, assistant, developer, tool, not "bot"`,

@@ -56,6 +56,10 @@ Deno.test("permissions: names of Deno, each perhaps with places", () => {
     import: true,
     env: ["HOME"],
   });
+  assertEquals(permissionFlags({ read: ["a.txt", "b"], net: true }), [
+    "--allow-read=a.txt,b",
+    "--allow-net",
+  ]);
   const all = "read+write+net+env+sys+run+ffi+import";
   assertEquals(
     permissionFlags(parsePermissions(all)).join(),

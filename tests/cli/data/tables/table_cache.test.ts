@@ -204,9 +204,11 @@ Deno.test({
   },
 });
 
-inFolder(
-  "nothing is left of a table that is removed while it is begun, or cannot be",
-  async (folder) => {
+Deno.test({
+  name: "nothing is left of a table that is removed while it is begun, or cannot be begun",
+  sanitizeResources: true,
+  async fn() {
+    const folder = await Deno.makeTempDir();
     const { writeSync, lockSync } = Deno.FsFile.prototype;
     const store = tableCache(folder, { large: -1 });
     const list = [{ number: 1, value: null }];
@@ -231,8 +233,9 @@ inFolder(
     } finally {
       Object.assign(Deno.FsFile.prototype, { writeSync, lockSync });
     }
+    await Deno.remove(folder, { recursive: true });
   },
-);
+});
 
 inFolder("a folder that cannot be written is told, with what to do", async (folder) => {
   await Deno.writeTextFile(`${folder}/file`, "");
