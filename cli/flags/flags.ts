@@ -131,6 +131,9 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): ParsedFla
   // The parser reads `--flag=word` as true or false, whatever the word.
   for (const [name, flag] of entries) {
     if (flag.kind !== "boolean") continue;
+    if (argv.some((argument) => argument.startsWith(`--no-${name}=`))) {
+      throw new UsageError(`--no-${name} takes no value`);
+    }
     const prefix = `--${name}=`;
     for (const argument of argv.filter((argument) => argument.startsWith(prefix))) {
       const word = argument.slice(prefix.length);
@@ -400,9 +403,6 @@ function strayError(names: readonly string[], argument: string): UsageError {
   }
   const written = argument.split("=", 1).join("");
   const name = written.replace(/^-+(no-)?/, "");
-  if (names.includes(name) && argument === `${written}=`) {
-    return new UsageError(`--${name} needs a value`);
-  }
   return new UsageError(`unknown flag ${abridged(written, 80)}${suggestion(name, names, "--")}`);
 }
 

@@ -120,6 +120,8 @@ const refused: [string[], string][] = [
   [["--dropout", "1"], "--dropout must be a number, at least 0, below 1"],
   [["--objective", "stf"], `--objective must be one of sft, ift, not "stf"`],
   [["--resume=maybe"], `--resume must be true or false, not "maybe"`],
+  [["--no-resume=false"], "--no-resume takes no value"],
+  [["--no-resume="], "--no-resume takes no value"],
 ];
 
 for (const [argv, message] of refused) {
@@ -287,4 +289,84 @@ Deno.test("numbers that 32 bits make 0 or Infinity, or that reach a limit, are r
     "9007199254740991",
   ]);
   assertEquals([values.clip, values.rate, values.seed], [0, 1e-30, 2 ** 53 - 1]);
+});
+
+Deno.test("a wrong value is told as a whole, with the one that may be meant", () => {
+  const nine = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+  const choices = {
+    eight: { kind: "choice", choices: nine.slice(0, 8), aliases: { acht: "eight" }, help: "" },
+    nine: { kind: "choice", choices: nine, help: "" },
+    named: { kind: "choice", choices: nine, listedBy: "deno task names", help: "" },
+    deep: { kind: "boolean", help: "" },
+    share: { kind: "number", when: { deep: ["true"] }, help: "" },
+    rate: { kind: "number", when: { eight: ["one"] }, help: "" },
+    text: { kind: "string", help: "" },
+  } as const satisfies FlagTable;
+  const told = (...argv: readonly string[]) =>
+    assertThrows(() => parseFlags(choices, argv), UsageError).message;
+  const list = nine.join(", ");
+  assertEquals(
+    told("--eight", "sevn"),
+    `--eight must be one of ${nine.slice(0, 8).join(", ")}, not "sevn": did you mean seven?`,
+  );
+  assertEquals(
+    told("--eight", "achd"),
+    `--eight must be one of ${nine.slice(0, 8).join(", ")}, not "achd": did you mean eight?`,
+  );
+  assertEquals(told("--nine", "sevn"), `--nine can't be "sevn": did you mean seven?`);
+  assertEquals(told("--nine", "xylophone"), `--nine must be one of ${list}, not "xylophone"`);
+  assertEquals(
+    told("--named", "sevn"),
+    `--named can't be "sevn": did you mean seven? \`deno task names\` lists them all`,
+  );
+  assertEquals(
+    told("--named", "xylophone"),
+    `--named can't be "xylophone"; \`deno task names\` lists them all`,
+  );
+  assertEquals(told("--deep="), `--deep must be true or false, not ""`);
+  assertEquals(told("--text="), told("--text", "-a"));
+  assertEquals(told("--deap="), "unknown flag --deap: did you mean --deep?");
+  assertEquals(told("--zzz="), "unknown flag --zzz");
+  assertEquals(told(`--${"z".repeat(78)}`), `unknown flag --${"z".repeat(78)}`);
+  assertEquals(told("-"), `unexpected argument "-": a value follows its flag`);
+  // A flag that is unknown takes no value: what follows is not one of its own.
+  assertEquals(told("--zzz", "5"), "unknown flag --zzz");
+  assertEquals(
+    told("--text", "-a"),
+    [
+      "--text needs a value (one that starts with a dash is written --text=-…)",
+    ].join(),
+  );
+  const vain = (...argv: readonly string[]) =>
+    [...flagsInVain(choices, parseFlags(choices, argv))].map((entry) => entry.join(" ")).join();
+  assertEquals(vain("--share", "-1"), "share has an effect only with --deep true");
+  assertEquals(vain("--rate", "1"), "rate has an effect only with --eight one, not with undefined");
+  assertEquals(
+    vain("--rate", "-.5", "--eight", "two"),
+    [
+      "rate has an effect only with --eight one, not with two",
+    ].join(),
+  );
+  assertEquals(vain("--rate", "1", "--eight", "one", "--deep", "--share", "2"), "");
+});
+
+Deno.test("a configuration whose values are joined by commas is told the stages that it may mean", () => {
+  const told = (config: object) =>
+    assertThrows(() => withConfig(table, parseFlags(table, []), stageOf(config)), UserError).message
+      .replace(/^.*?: /, "");
+  assertEquals(
+    told({ steps: "5,7,9" }),
+    `"steps" can't be "5,7,9": in a file, stages are a JSON array of objects, as in ` +
+      `[{"steps":5},{"steps":7},{"steps":9}]`,
+  );
+  assertEquals(
+    told({ objective: "sft,ift" }),
+    `"objective" can't be "sft,ift": in a file, stages are a JSON array of objects, as in ` +
+      `[{"objective":"sft"},{"objective":"ift"}]`,
+  );
+  assertEquals(
+    told({ objective: "sft,x" }),
+    `"objective" must be one of sft, ift, not "sft,x": did you mean sft?`,
+  );
+  assertEquals(told({ seed: "x" }), `"seed" must be a whole number, not "x"`);
 });

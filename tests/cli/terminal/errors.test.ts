@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertStrictEquals, assertStringIncludes } from "@std/assert";
+import { OutOfMemoryError, SafetensorsError } from "@unitune/core";
+import { CheckpointError } from "@unitune/models";
 import { failureOf, fileError, UsageError } from "@unitune/cli";
+import { isOutOfMemory, userErrorOf } from "../../../cli/terminal/errors.ts";
 import { UserError } from "@unitune/training";
 
 Deno.test("a user's error is its message, without a stack", () => {
@@ -71,4 +74,39 @@ Deno.test("an error that is not the file system's stays itself", () => {
   for (const error of [new TypeError("x"), new UserError("y"), "z", undefined]) {
     assertStrictEquals(fileError(error, "read", "a"), error);
   }
+});
+
+Deno.test("what input and memory refuse is the user's, whatever else is thrown is a defect", () => {
+  const own = new UserError("own");
+  assertStrictEquals(userErrorOf(own), own);
+  for (const cause of [new SafetensorsError("cut"), new CheckpointError("torn")]) {
+    const told = userErrorOf(cause);
+    assertEquals([told?.message, told?.cause], [cause.message, cause]);
+  }
+  const full = [
+    "Array buffer allocation failed",
+    "Invalid string length",
+    "Invalid array length",
+    "Invalid typed array length: 5000000000",
+    "Map maximum size exceeded",
+    "WebAssembly.Memory.grow(): Unable to grow instance memory",
+  ].map((message) => new RangeError(message));
+  for (const cause of full) {
+    assertEquals(isOutOfMemory(cause), true, cause.message);
+    assertEquals(
+      userErrorOf(cause)?.message,
+      `there is not enough memory for this (${cause.message}): make the model, the batch or the data ` +
+        "smaller",
+    );
+  }
+  assertEquals(isOutOfMemory(new OutOfMemoryError("of a device")), true);
+  assertEquals(userErrorOf(new OutOfMemoryError("of a device"))?.message, "of a device");
+  for (
+    const defect of [
+      ...[new RangeError("x"), new TypeError("Invalid string length"), "Invalid string length"],
+      ...[new RangeError("Invalid array length of x"), undefined, {
+        message: "Invalid array length",
+      }],
+    ]
+  ) assertEquals([userErrorOf(defect), isOutOfMemory(defect)], [undefined, false]);
 });

@@ -49,6 +49,8 @@ Deno.test("durations have their two largest units", () => {
     [125, "2m 05s"],
     [3600, "1h 00m"],
     [3600 * 26 + 60 * 7, "26h 07m"],
+    [3600 * 100, "100h 00m"],
+    [3600 * 118, "118h 00m"],
     [-1, "0s"],
   ];
   for (const [seconds, text] of rows) assertEquals(formatDuration(seconds), text);
@@ -130,6 +132,18 @@ Deno.test("a bar has the facts that its width has room for, the most important f
   // An answer in a thousand that no reward can judge is one.
   assertEquals(formatLine({ step: 1, steps: 4, unscorable: 0.001 }), "step 1/4 · 1 % unscorable");
   assertEquals(formatLine({ step: 1, steps: 4, rate: 0 }), "step 1/4");
+  assertEquals(
+    formatLine({ step: 1, steps: 4, unscorable: 0.5, padding: 0.5, loss: 0 }),
+    "step 1/4 · 50 % unscorable · loss 0 · 50 % padding",
+  );
+  assertEquals(formatLine({ step: 1, steps: 4, loss: -1 }), "step 1/4 · loss -1.0000");
+  assertEquals(filled(0, 1), 0);
+  // A line is as long as a line may be, and no longer: 80 signs.
+  const phase = (length: number) =>
+    formatLine({ step: 1, steps: 4, phase: "p".repeat(length), loss: 1 });
+  const most = 80 - "step 1/4 ·  · loss 1.0000".length;
+  assertEquals(phase(most), `step 1/4 · ${"p".repeat(most)} · loss 1.0000`);
+  assertEquals(phase(most + 1), `step 1/4 · ${"p".repeat(most + 1)}`);
 });
 
 Deno.test("measured numbers, rates and sizes are short at the ends of their ranges", () => {
