@@ -117,6 +117,7 @@ Deno.test("similarity is 1 for the gold answer alone, and symmetric", async () =
     assertEquals(value, turned);
   }));
   assertEquals(await editSimilarity.score([compared("", "")]), [1]);
+  assertEquals(await editSimilarity.score([{ ...answered, columns: {} }]), [null]);
 });
 
 Deno.test("a reward that gives no score for each answer is named, with the row and what it gave", async () => {

@@ -155,7 +155,6 @@ export function createSampler<P, C>(
     score,
     sample: sampler.sample,
     async logProbs(params, answers, temperature = 1) {
-      if (answers.length === 0) return [];
       const sequences = answers.map(({ prompt, ids }) => answeredPrompt(prompt, ids));
       const length = paddedLength(sequences, context);
       const batch = toBatch(sequences, { length, padding: pad, vocabulary });

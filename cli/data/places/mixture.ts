@@ -59,16 +59,13 @@ export function takenRows(sources: readonly CountedSource[]): readonly number[] 
  * ```
  */
 export function* spreadOrder(counts: readonly number[]): Generator<number> {
-  const come = counts.map(() => 0);
+  const sources = counts.map((count, source) => ({ source, count, come: 0 }));
+  type Source = typeof sources[number];
+  const partOf = ({ come, count }: Source) => (come + 0.5) / count;
   const total = counts.reduce((sum, count) => sum + count, 0);
   for (let i = 0; i < total; i++) {
-    let next = -1;
-    let least = Infinity;
-    for (const [source, count] of counts.entries()) {
-      const part = ((come[source] ?? 0) + 0.5) / count;
-      if (part < least) [least, next] = [part, source];
-    }
-    come[next] = (come[next] ?? 0) + 1;
-    yield next;
+    const next = sources.reduce((first, own) => partOf(own) < partOf(first) ? own : first);
+    next.come += 1;
+    yield next.source;
   }
 }

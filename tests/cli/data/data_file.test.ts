@@ -90,14 +90,20 @@ inFolder(
   },
 );
 
-inFolder("a source that has fewer rows than were counted is told", async (folder) => {
-  const [a, b] = [`${folder}/a.jsonl`, `${folder}/b.jsonl`];
-  for (const path of [a, b]) await Deno.writeTextFile(path, '{"text": "x"}\n'.repeat(4));
-  const rows = rowsOf(await findData(`${a}+${b}`));
-  assertEquals((await rows.next()).value?.source, { file: a, line: 1 });
-  await Deno.writeTextFile(b, "");
-  const message = `${a}+${b} has changed while it was read: start again`;
-  await assertRejects(() => Array.fromAsync(rows), UserError, message);
+Deno.test({
+  name: "a source that has fewer rows than were counted is told, and no file stays open",
+  sanitizeResources: true,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const [a, b] = [`${folder}/a.jsonl`, `${folder}/b.jsonl`];
+    for (const path of [a, b]) await Deno.writeTextFile(path, '{"text": "x"}\n'.repeat(4));
+    const rows = rowsOf(await findData(`${a}+${b}`));
+    assertEquals((await rows.next()).value?.source, { file: a, line: 1 });
+    await Deno.writeTextFile(b, "");
+    const message = `${a}+${b} has changed while it was read: start again`;
+    await assertRejects(() => Array.fromAsync(rows), UserError, message);
+    await Deno.remove(folder, { recursive: true });
+  },
 });
 
 inFolder("a text is one or some files, without columns and not too long", async (folder) => {

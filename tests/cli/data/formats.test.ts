@@ -46,6 +46,11 @@ const repeats: Record<string, [prompt: unknown, before: readonly Message[], read
     [user("ab"), assistant("c"), user("d")],
     [user("ab")],
   ],
+  "messages that the assistant begins, repeated": [
+    [assistant("hello"), user("ab")],
+    [assistant("hello"), user("ab")],
+    [assistant("hello"), user("ab")],
+  ],
   "another question than the prompt": ["ab", [user("c")], [user("ab")]],
 };
 

@@ -91,6 +91,7 @@ Deno.test("more memory is advised up to 64 GB, and a share that fits always", ()
   assert(said(3.2e11 / 1.6).includes("(about 1 % fits)"));
   assert(said(3.2e11 / 0.56).includes("(about 0.6 % fits)"));
   assert(said(9.94e9).startsWith("rows needs about 9.9 GB"));
+  assert(said(1.0499999995e9).startsWith("rows needs about 1.0 GB"));
   assert(said(1e10).startsWith("rows needs about 10 GB"));
 });
 

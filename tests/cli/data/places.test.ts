@@ -92,6 +92,7 @@ Deno.test("rows of several sources are spread evenly, each in its own order", ()
   assertEquals([...spreadOrder([1, 1, 5])], [2, 2, 0, 1, 2, 2, 2]);
   assertEquals([...spreadOrder([2, 2])], [0, 1, 0, 1]);
   assertEquals([...spreadOrder([])], []);
+  assertEquals([...spreadOrder([0, 2, 0])], [1, 1]);
   const counts = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 4 });
   fc.assert(fc.property(counts, (counts) => {
     const order = [...spreadOrder(counts)];
