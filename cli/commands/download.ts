@@ -61,20 +61,21 @@ export async function downloadCommand(argv: readonly string[]): Promise<number> 
   if (given === undefined) {
     throw new UsageError("name a model first: deno task download OWNER/NAME");
   }
+  const isDataset = given.startsWith(HUB);
+  if (isDataset && sources.revision !== "default") {
+    throw new UsageError(`a dataset has its revision behind @: ${given.split("@", 1)}@REVISION`);
+  }
+  if (!isDataset && sources.split !== "default") {
+    throw new UsageError("--split is for datasets, whose names begin with hub:");
+  }
   if (isOffline(processEnvironment)) {
     throw new UserError("HF_HUB_OFFLINE forbids to ask the hub: unset it to download something");
   }
-  if (given.startsWith(HUB)) {
-    if (sources.revision !== "default") {
-      throw new UsageError(`a dataset has its revision behind @: ${given.split("@", 1)}@REVISION`);
-    }
+  if (isDataset) {
     return await interrupted(async (signal) => {
       const options = { progress: standardProgress(), signal };
       return (await hubFolder(given.slice(HUB.length), values.split, options)).folder;
     });
-  }
-  if (sources.split !== "default") {
-    throw new UsageError("--split is for datasets, whose names begin with hub:");
   }
   const name = requireHubName(given);
   const revision = requireRevision(values.revision);
