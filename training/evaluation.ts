@@ -282,7 +282,7 @@ export function createEvaluator(
     loss: async (params, sequences) => (await predict(params, sequences)).loss ?? NaN,
     async evaluate(params, { name, sequences, questions }) {
       const predicted = Object.entries(await predict(params, sequences));
-      const answers = questions.length === 0 ? [] : await answer(params, questions);
+      const answers = await answer(params, questions);
       return {
         split: name,
         metrics: {

@@ -655,6 +655,38 @@ export const equal: readonly EqualChange[] = [
     }))
   ),
   {
+    file: "training/data/batches.ts",
+    inside: "paddedTo",
+    before: "return Math.min(longestRow(context), Math.ceil(Math.max(2, longest) / 8) * 8);",
+    after: "return Math.min(longestRow(context), Math.ceil(Math.max(1, longest) / 8) * 8);",
+    because: "of both, the next multiple of 8 is 8",
+  },
+  {
+    file: "training/worlds/maze.ts",
+    inside: "cellNamed.most",
+    before:
+      "const [column, row] = readForm([{ kind: columns, most: 1 }, { kind: digits, most: 1 }], name) ??",
+    after:
+      "const [column, row] = readForm([{ kind: columns, most: 1 }, { kind: digits, most: 2 }], name) ??",
+    because: "a maze has fewer than ten rows, so that a row of two digits is none",
+  },
+  {
+    file: "training/worlds/order.ts",
+    inside: "inversions",
+    before:
+      "(count, own, i) => count + [...list.slice(i + 1)].filter((other) => own > other).length,",
+    after:
+      "(count, own, i) => count + [...list.slice(i + 1)].filter((other) => own >= other).length,",
+    because: "no two digits of a list are equal",
+  },
+  {
+    file: "training/worlds/word.ts",
+    inside: "sumOf.sign.most",
+    before: 'const sign: Slot = { kind: operators.join(""), most: 1 };',
+    after: 'const sign: Slot = { kind: operators.join(""), most: 2 };',
+    because: "two signs are no operator",
+  },
+  {
     file: "training/worlds/word.ts",
     inside: "word.id",
     before: '`${done}:${isLast === true ? "#" : ""}${',
@@ -703,12 +735,6 @@ export const equal: readonly EqualChange[] = [
   ),
   ...["1", "(-1)"].flatMap((other) =>
     ([
-      [
-        "cli/data/places/mixture.ts",
-        "spreadOrder.part",
-        "const part = ((come[source] ?? 0) + 0.5) / count;",
-      ],
-      ["cli/data/places/mixture.ts", "spreadOrder", "come[next] = (come[next] ?? 0) + 1;"],
       ["cli/data/readers/json_list.ts", "elementsOf.byte", "const byte = chunk[i] ?? 0;"],
       [
         "cli/study/exposure/tallies.ts",

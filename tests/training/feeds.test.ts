@@ -215,7 +215,12 @@ Deno.test("the others of a group are sampled by the policy before the stage, or 
       { ...reference, start: { ...start, policy: before } },
       unscored,
     );
-    const { samples } = await feed.next(moved, feed.empty, 0);
+    const { samples, metrics, batches, experience } = await feed.next(moved, feed.empty, 0);
+    for (const { reward, rewards } of samples) assertEquals([reward, rewards], [0, { silent: 0 }]);
+    // The share of all places that no token takes.
+    const { size } = await batches[0]?.ids.data().then(({ length: size }) => ({ size })) ?? never();
+    const tokens = await experience.tokens.item();
+    assertAlmostEquals(await metrics["padding"]?.item() ?? NaN, 1 - tokens / size, 1e-6);
     return samples.map(({ prompt, answer }) => `${prompt}: ${answer}`);
   };
   const ofReference = await answersBy("reference");

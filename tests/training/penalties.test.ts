@@ -53,6 +53,7 @@ Deno.test("the settings of penalties: the greatest length, its last fifth, n-gra
   assertEquals(await scores("overlong-penalty", ofLength(9).ids, { maxNewTokens: 9 }), [-1]);
   // A fifth of less than 5 tokens is one, at least.
   assertEquals(await scores("overlong-penalty", ofLength(1).ids, { maxNewTokens: 2 }), [0]);
+  assertEquals(await scores("overlong-penalty", ofLength(2).ids, { maxNewTokens: 2 }), [-1]);
   assertEquals(await scores("overlong-penalty", ofLength(15).ids, { overlongBuffer: 10 }), [-0.5]);
   assertEquals(await scores("overlong-penalty", ofLength(10).ids, { overlongBuffer: 20 }), [-0.5]);
   assertThrows(

@@ -159,6 +159,11 @@ const odd: readonly (readonly [string, string, readonly boolean[], boolean])[] =
   ["order 3142", "31 42 32 12 21", [true, true, false, false, true], true],
   ["order 3142", "31 42", [true, false], false],
   ["order 3142", "31 42  32", [true, true, false, false], false],
+  // Sorted already, or with a step that should have been the end.
+  ["order 12", "", [true], true],
+  ["order 21", "21 ", [false, true], true],
+  // One digit is no move.
+  ["order 21", "2 21", [false, false], false],
   ["maze a1 c1 c3", "RRDD", [true, true, true, true, true], true],
   // Against the edge nothing moves.
   ["maze a1 c1 c3", "URRDD", [false, true, true, true, true, true], true],
@@ -175,6 +180,9 @@ const odd: readonly (readonly [string, string, readonly boolean[], boolean])[] =
   // A wrong value that the next line makes good.
   ["trace 3:+4=6", "3+4:5,5=6:6", [true, false, true, true], true],
   ["trace 3:+4-9", "3+4:7", [true, false], false],
+  // A comma in place of the end.
+  ["trace 3:+4", "3+4:7,", [true, false, true], true],
+  ["trace 3:+4", "", [false], false],
   ["trace 3:+4-9", "3+4:7,7-9:8,8", [true, true, true, false, false], false],
   ["trace 3:+4-9", "3+4:17,7-9:8", [true, false, false, false], false],
   [

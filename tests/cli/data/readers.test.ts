@@ -423,6 +423,20 @@ Deno.test("lines are counted behind a character that two pieces share, whatever 
   }
 });
 
+Deno.test("of what follows a wrong byte no lines are counted", async () => {
+  // A byte that begins no character, and one that goes on with none.
+  for (const wrong of [0xc0, 0xff]) {
+    const pieces = async function* () {
+      yield Uint8Array.of(0x0a, 0x61);
+      yield Uint8Array.of(wrong, 0x0a, 0xff);
+    };
+    const read = async () => {
+      for await (const _ of checkedUtf8(pieces(), "a.csv"));
+    };
+    await assertRejects(read, UserError, "a.csv:2: not UTF-8", String(wrong));
+  }
+});
+
 Deno.test("a line that ends where a piece begins is counted", async () => {
   const pieces = async function* () {
     yield Uint8Array.of(0x61);

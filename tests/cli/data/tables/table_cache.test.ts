@@ -2,6 +2,7 @@
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -196,6 +197,8 @@ Deno.test({
     const store = tableCache(folder, { large: -1 });
     const failing = store.keep("key", form, (add) => {
       add({ number: 1, value: null });
+      // By such a name it would be tidied away.
+      assertMatch(names(folder).join(), /^[0-9a-f]{64}\.table\.[0-9a-f]{8}\.partial$/);
       throw new UserError("row 2 is none");
     });
     await assertRejects(() => failing, UserError, "row 2 is none");
