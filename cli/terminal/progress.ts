@@ -256,6 +256,28 @@ export const silentProgress: ProgressReporter = {
   [Symbol.dispose]: () => {},
 };
 
+/** What was done until a time, in milliseconds. */
+interface Moment {
+  readonly step: number;
+  readonly time: number;
+  readonly tokens: number | undefined;
+}
+
+/** The rates between two moments; undefined where no time is between them. */
+function ratesSince(
+  start: Moment | undefined,
+  now: Moment,
+): Pick<Progress, "rate" | "tokenRate"> {
+  if (start === undefined || now.time === start.time) return {};
+  const perSecond = (done: number) => done * 1000 / (now.time - start.time);
+  return {
+    rate: perSecond(now.step - start.step),
+    ...now.tokens !== undefined && start.tokens !== undefined && {
+      tokenRate: perSecond(now.tokens - start.tokens),
+    },
+  };
+}
+
 /** The most characters of a phase's name that are shown. */
 const LONGEST_PHASE = 80;
 
@@ -297,9 +319,7 @@ export function progressReporter(
   unit: ProgressUnit = stepUnit,
 ): ProgressReporter {
   let begun: number | undefined;
-  let start:
-    | { readonly step: number; readonly time: number; readonly tokens: number | undefined }
-    | undefined;
+  let start: Moment | undefined;
   let latest: Progress = { step: 0, steps, unit };
   let shown: { readonly progress: Progress; readonly time: number } | undefined;
 
@@ -323,14 +343,7 @@ export function progressReporter(
       const before = begun === undefined ? step - 1 : latest.step;
       begun ??= step;
       if (step > begun) start ??= { step, time, tokens };
-      const elapsed = start === undefined ? 0 : (time - start.time) / 1000;
-      const perSecond = (now?: number, before?: number) =>
-        now === undefined || before === undefined || elapsed === 0
-          ? undefined
-          : (now - before) / elapsed;
-      const rate = perSecond(step, start?.step);
-      const tokenRate = perSecond(tokens, start?.tokens);
-      latest = { ...measured, step, steps, unit, rate, tokenRate };
+      latest = { ...measured, step, steps, unit, ...ratesSince(start, { step, time, tokens }) };
       const columns = output.columns();
       if (columns === undefined) {
         const isDue = Math.floor(step / lineEvery) > Math.floor(before / lineEvery);

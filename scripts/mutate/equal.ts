@@ -8,6 +8,99 @@ import type { EqualChange, Tuning } from "./explained.ts";
 
 /** The mutants that no test can tell from the code. */
 export const equal: readonly EqualChange[] = [
+  ...["1", "(-1)"].map((first) => ({
+    file: "cli/study/results.ts",
+    inside: "validationScore.total",
+    before:
+      "const total = results.reduce((sum, { measures }) => sum + (measures[name] ?? worst), 0);",
+    after:
+      `const total = results.reduce((sum, { measures }) => sum + (measures[name] ?? worst), ${first});`,
+    because: "scores are compared with each other, and each has the same number more",
+  })),
+  ...([
+    [
+      "cli/study/verdict.ts",
+      "standingOf",
+      'if (Number.isNaN(low + high)) return "single";',
+      "the ends of an interval are finite, or none of them is a number",
+    ],
+    [
+      "cli/report/hover.ts",
+      "linesAt.band",
+      'const band = Number.isNaN(low + high) ? "" : ` [${readValue(low)}, ${readValue(high)}]`;',
+      "the ends of a band are finite, or none of them is a number",
+    ],
+    [
+      "cli/report/hover.ts",
+      "placesOf.places",
+      "points.flatMap(({ x, y }) => Number.isNaN(x + y) ? [] : [x])",
+      "places on an axis are finite, or no numbers",
+    ],
+  ] as const).map(([file, inside, before, because]) => ({
+    ...{ file, inside, before, because },
+    after: before.replace(" + ", " - "),
+  })),
+  ...["1", "(-1)"].map((count) => ({
+    file: "cli/study/mechanism.ts",
+    inside: "taskTable.rows.count",
+    before: "showDifference({ mean: difference, low: NaN, high: NaN, count: 0 })",
+    after: `showDifference({ mean: difference, low: NaN, high: NaN, count: ${count} })`,
+    because: "a difference is shown without the count of its seeds",
+  })),
+  ...["1", "(-1)"].map((none) => ({
+    file: "cli/study/compact.ts",
+    inside: "isCompactTrial",
+    before: "const { settings, commit, seconds, processorSeconds = 0 } = value;",
+    after: `const { settings, commit, seconds, processorSeconds = ${none} } = value;`,
+    because: "what is not there is taken for some number, and all numbers are accepted",
+  })),
+  ...([
+    [
+      "const { arms, seeds, selectionSeeds, firstSeed = 0, rates, base, shared, samples, command } =",
+      "firstSeed = 0",
+      "firstSeed = 1",
+    ],
+    ["const { helpers, probed = 0, projected = 0 } = value;", "probed = 0", "probed = 1"],
+    ["const { helpers, probed = 0, projected = 0 } = value;", "projected = 0", "projected = 1"],
+  ] as const).map(([before, own, changed]) => ({
+    ...{ file: "cli/study/saved_study.ts", inside: "isPlan", before },
+    after: before.replace(own, changed),
+    because: "what is not there is taken for a count, and both counts are accepted",
+  })),
+  {
+    file: "cli/study/statistics.ts",
+    inside: "centralProbability",
+    before: "for (let power = isOdd ? 1 : 0; power <= degrees - 2; power += 2) {",
+    after: "for (let power = isOdd ? 1 : 0; power <= degrees - 1; power += 2) {",
+    because: "powers are odd where the degrees are, so that none is one less than these",
+  },
+  ...([
+    ["0, Math.PI / 2)", "(-1), Math.PI / 2)", "no share is in an interval from a negative angle"],
+    ["0, Math.PI / 2)", "0, Math.PI / 1)", "the first half is looked at, which has the whole"],
+    [") < share", ") <= share", "no number has exactly the share"],
+  ] as const).map(([own, changed, because]) => {
+    const before =
+      "const angle = endOf((at) => centralProbability(at, degrees) < share, 0, Math.PI / 2);";
+    const inside = "studentQuantile.angle";
+    return {
+      ...{ file: "cli/study/statistics.ts", inside, before, because },
+      after: before.replace(own, changed),
+    };
+  }),
+  {
+    file: "cli/study/statistics.ts",
+    inside: "estimateOf.half",
+    before: "const half = count < 2",
+    after: "const half = count < 1",
+    because: "the variance of one value is 0 by 0, which is no number either",
+  },
+  {
+    file: "cli/study/statistics.ts",
+    inside: "holmAdjusted.least",
+    before: "let least = 0;",
+    after: "let least = (-1);",
+    because: "no probability is below 0",
+  },
   ...["1", "(-1)"].map((none) => ({
     file: "training/learner/stage_learner.ts",
     inside: "plannedSteps.planned.caches",

@@ -13,7 +13,13 @@ import {
   modelIn,
 } from "../../../cli/run/located.ts";
 import { inFolder as readingIn, placed, readPretrained } from "../../../cli/run/pretrained.ts";
-import { readRunConfig, requireSettings, type RunConfig } from "../../../cli/run/run_config.ts";
+import {
+  isRunConfig,
+  readRunConfig,
+  requireSettings,
+  type RunConfig,
+  runConfig,
+} from "../../../cli/run/run_config.ts";
 import { digestOf } from "../../../cli/files/digest.ts";
 import { inFolder } from "../command.ts";
 import { writeTinyModel } from "../tiny_model.ts";
@@ -232,4 +238,33 @@ Deno.test("changed settings are listed, and how a run goes on", () => {
   assert(one.endsWith("--config DIR/config.json or --from DIR"), one);
   assert(told({ steps: 4, a: 1, b: 2, c: 3, d: 4 }).includes(" and 2 more. Put it back"));
   assert(!told({ steps: 4, a: 1, b: 2 }).includes(" more"));
+});
+
+Deno.test("a configuration has one stage as it is and several as a list, and is known by its parts", () => {
+  const [stage, other] = [trainSettings({ steps: 3 }), trainSettings({ steps: 4 })];
+  const { model } = newStart(
+    trainSettings({ layers: 1, heads: 1, width: 8, context: 9 }),
+    byteTokenizer(),
+  );
+  assert(model !== undefined);
+  const { data } = config;
+  const one = runConfig(stage, { model, data });
+  assertEquals(runConfig([stage], { model, data }), one);
+  assertEquals(Array.isArray(one.settings), false);
+  assertEquals(Object.keys(one), ["settings", "model", "data"]);
+  const two = runConfig([stage, other], { model, data, base, functions: { f: "d" } });
+  assertEquals([two.settings].flat().map(({ steps }) => steps), [3, 4]);
+  assertEquals([two.base, two.functions], [base, { f: "d" }]);
+  for (const right of [one, two, { ...one, settings: [] }]) assertEquals(isRunConfig(right), true);
+  const wrong: readonly unknown[] = [
+    ...[null, 1, [], { ...one, settings: 1 }, { ...one, settings: [1] }, { ...one, model: [] }],
+    ...[null, "x", {}, { name: 1, digest: "d" }, { name: "m" }, { ...base, revision: 1 }].map(
+      (base) => ({ ...one, base }),
+    ),
+    ...[null, { kind: "none", digest: "d" }, { kind: "pairs", digest: 1 }].map(
+      (data) => ({ ...one, data }),
+    ),
+    { ...one, functions: [] },
+  ];
+  for (const value of wrong) assertEquals(isRunConfig(value), false, JSON.stringify(value));
 });

@@ -3,7 +3,14 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "@unitune/training";
 import { bestPoint, isStudyResults } from "../../../cli/study/results.ts";
 import { primaryOf } from "../../../cli/study/primary.ts";
-import { readPlan } from "../../../cli/study/saved_study.ts";
+import {
+  isStudyFinished,
+  keepPlan,
+  readPlan,
+  readStudy,
+  writeResults,
+} from "../../../cli/study/saved_study.ts";
+import { studyPlan } from "../../../cli/study/studies.ts";
 import { inFolder } from "../command.ts";
 
 const arm = { name: "sft", about: "more", settings: { objective: "sft" } };
@@ -90,4 +97,38 @@ Deno.test("the best point has most of what decides, or least of it; what was not
   assertEquals(best("exact_match", { b: [0, 0.5], a: [undefined, 0.5] }), "b");
   assertEquals(best("own_kl", { a: [0.5, 0.5], b: [0.25, 0.5], c: [0.1, undefined] }), "b");
   assertEquals(best("own_kl", {}), undefined);
+});
+
+inFolder("a study is kept as text, held by one process, and known by its plan", async (folder) => {
+  const path = `${folder}/study`;
+  const small = studyPlan({ quick: true, noise: 0, arms: "dpo" });
+  const command = "deno task compare --quick";
+  {
+    using _ = await keepPlan(path, small, command);
+    assertEquals(
+      await Deno.readTextFile(`${path}/study.json`),
+      `${JSON.stringify({ command, ...small }, null, 1)}\n`,
+    );
+    await assertRejects(() => keepPlan(path, small, command), UserError, "another process");
+  }
+  {
+    using _ = await keepPlan(path, small, "another command");
+    assertEquals(await readPlan(path), { command, ...small });
+    assertEquals(await isStudyFinished(path), false);
+    const results = { chosen: { sft: "p" }, results: [result] };
+    await writeResults(path, results);
+    assertEquals(
+      await Deno.readTextFile(`${path}/results.json`),
+      `${JSON.stringify(results, null, 1)}\n`,
+    );
+    assertEquals(await isStudyFinished(path), true);
+    assertEquals(await readStudy(path), { command, plan: small, results });
+  }
+  const { message } = await assertRejects(
+    () => keepPlan(path, studyPlan({ quick: true, noise: 0, arms: "ift" }), command),
+    UserError,
+  );
+  assertEquals(message, `${path} holds another study: resume it by ${command}, or give --out`);
+  // Nobody holds it now.
+  (await keepPlan(path, small, command))[Symbol.dispose]();
 });

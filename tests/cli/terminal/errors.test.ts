@@ -68,6 +68,8 @@ Deno.test("a file system's error says what was tried, where and why", () => {
     assertStringIncludes(error.message, message);
     assertStrictEquals(error.cause, cause);
   }
+  const unknown = fileError(new Error("File too large (os error 27)"), "write", "run/a");
+  assertEquals(String(unknown).endsWith("can't write run/a: File too large"), true);
 });
 
 Deno.test("an error that is not the file system's stays itself", () => {

@@ -106,6 +106,7 @@ Deno.test("a bar has the facts that its width has room for, the most important f
     [9, "120/1000"],
     [8, "120/100"],
     [1, ""],
+    [0, ""],
   ];
   for (const [columns, bar] of bars) assertEquals(formatBar(all, columns), bar);
   assertEquals(
@@ -440,4 +441,41 @@ inFolder("the share of answers that no reward can judge is shown", async (folder
   const settings = trainSettings({ ...tiny, data, objective: "grpo", groupSize: 2 });
   const seen = await shownBy(folder, [settings]);
   assertEquals(seen.map(([, measured]) => measured?.unscorable), [undefined, 0.5, 0.5]);
+});
+
+Deno.test("what is shown before the first step, and after it, is what was done here", () => {
+  // Steps before the first update were not made here: the tenth had its line elsewhere.
+  const resumed = recorder(undefined);
+  {
+    using progress = progressReporter(resumed.output, 100, 10);
+    progress.update(11, { loss: 1 });
+    assertEquals(resumed.text(), "");
+    progress.update(12, { loss: 1 });
+  }
+  assertEquals(resumed.text(), "step 12/100 · loss 1.0000\n");
+  const due = recorder(undefined);
+  using progress = progressReporter(due.output, 100, 10);
+  progress.update(10, { loss: 1 });
+  assertEquals(due.text(), "step 10/100 · loss 1.0000\n");
+  const shown = recorder(60);
+  using bar = progressReporter(shown.output, 4, 1);
+  bar.phase("reading");
+  assertEquals(screen(shown.text()), `[${" ".repeat(40)}] 0/4 · reading`);
+  bar.print("a line");
+  assertEquals(screen(shown.text()), `a line\n[${" ".repeat(40)}] 0/4 · reading`);
+});
+
+Deno.test("a rate counts from the second step that was shown, and needs time between", () => {
+  const { output, clock } = recorder(200);
+  const written: string[] = [];
+  using progress = progressReporter({ ...output, write: (text) => written.push(text) }, 9, 1);
+  const facts = (step: number, time: number, tokens?: number) => {
+    clock.now = time;
+    progress.update(step, {}, tokens);
+    return (written.at(-1) ?? "").replace(/^.*\] /s, "");
+  };
+  assertEquals(facts(1, 0, 10), "1/9");
+  assertEquals(facts(2, 1000, 20), "2/9");
+  assertEquals(facts(4, 3000, 60), "4/9 · 5s left · 1.0 steps/s · 20 tokens/s");
+  assertEquals(facts(6, 3500), "6/9 · 2s left · 1.6 steps/s");
 });
