@@ -572,6 +572,11 @@ Deno.test("rows that teach no end are refused before the first step, in one sent
     "<pad>{%- for m in messages %}<pad>{{- m.content }}{%- endfor %}" +
       "{%- if add_generation_prompt %}{{- '' }}{%- endif %}",
   );
+  const { message: twice } = await assertRejects(
+    () => prepared("sft", kinds.sft, { ...double, begin: [0] }),
+    UserError,
+  );
+  assertEquals(twice.startsWith("rows.jsonl:1: Conversations"), true);
   await assertRejects(
     () => prepared("sft", kinds.sft, { ...double, begin: [0] }),
     UserError,

@@ -119,6 +119,11 @@ Deno.test("what a stage cannot have is refused before anything is trained", asyn
     { objective: "grpo", groupSize: 2, rewards: "reward-model" },
     "rewards names reward-model, and there is none: train one in a stage before grpo",
   );
+  const trained = [
+    stage({ objective: "reward-model" }),
+    stage({ objective: "grpo", groupSize: 2, rewards: "reward-model" }),
+  ];
+  await checkStages({ stages: trained, prepared: await prepareTasks(trained) });
   const strange = stage({ objective: "grpo", groupSize: 2, rewards: "nonsense" });
   await assertRejects(() => prepareTasks([strange]), UserError, "unknown reward");
 });

@@ -179,7 +179,7 @@ function windowOrder(
     batches.push(Array.from({ length: next - start }, (_, i) => start - first + i));
     start = next;
   }
-  const order = new Array<number>(end - first);
+  const order = new Array<number>(sorted.length);
   shuffled(random, batches).flat().forEach((slot, i) => order[slot] = sorted[i] ?? NaN);
   return order;
 }

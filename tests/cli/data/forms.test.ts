@@ -316,6 +316,10 @@ Deno.test("what a row without a form lacks is told, with the columns that it has
   );
   assertEquals(told({ a: 1 }, ["text"]), 'a:1: there is no "text"; the columns are "a"');
   assertEquals(
+    told({ a: 1 }, ["text", "prompts"]),
+    'a:1: there is no "text", or "prompt"; the columns are "a"; REMEDY',
+  );
+  assertEquals(
     told({}, ["pairs", "triples", "text"]),
     'a:1: there is no "prompt" and "chosen" and "rejected", or "text"; the columns are none; REMEDY',
   );
