@@ -8,6 +8,127 @@ import type { EqualChange, Tuning } from "./explained.ts";
 
 /** The mutants that no test can tell from the code. */
 export const equal: readonly EqualChange[] = [
+  {
+    file: "training/data/fit.ts",
+    inside: "conversationFit",
+    before: "return ({ messages, learnedFrom = 0, rendering, source }) =>",
+    after: "return ({ messages, learnedFrom = (-1), rendering, source }) =>",
+    because: "no message stands before the first",
+  },
+  {
+    file: "cli/files/write.ts",
+    inside: "writeAll",
+    before: "for (let begin = 0; begin < piece.length; begin += PIECE) {",
+    after: "for (let begin = 0; begin <= piece.length; begin += PIECE) {",
+    because: "no bytes are written once more where a piece ends, or where it is empty",
+  },
+  {
+    file: "cli/data/inspection.ts",
+    inside: "contentOf",
+    before: "return digestOf(JSON.stringify(row)).slice(0, 24);",
+    after: "return digestOf(JSON.stringify(row)).slice(0, 25);",
+    because: "of 96 bits or 100, each tells the same rows apart",
+  },
+  ...["1", "(-1)"].map((milliseconds) => ({
+    file: "cli/run/pace.ts",
+    inside: "fastest",
+    before: "await new Promise((resolve) => setTimeout(resolve, 0));",
+    after: `await new Promise((resolve) => setTimeout(resolve, ${milliseconds}));`,
+    because: "others have their turn before a run begins, however long that waits",
+  })),
+  {
+    file: "cli/study/exposure/distances.ts",
+    inside: "totalVariation.visit",
+    before: "excess.set(state, (excess.get(state) ?? 0) + sign / states.length);",
+    after: "excess.set(state, (excess.get(state) ?? 0) - sign / states.length);",
+    because: "differences are added up without their signs",
+  },
+  {
+    file: "cli/study/exposure/distances.ts",
+    inside: "classifierDistance.accuracy.isRight",
+    before:
+      'const isRight = (features: Features) => scoreOf(weights, features) > 0 === (kind === "reached");',
+    after:
+      'const isRight = (features: Features) => scoreOf(weights, features) >= 0 === (kind === "reached");',
+    because: "scores are 0 where nothing was learned, and one kind is then right, whichever it is",
+  },
+  ...["1", "(-1)"].flatMap((other) =>
+    ([
+      [
+        "trainClassifier.score",
+        "const score = at.reduce((total, place) => total + (weights[place] ?? 0), 0);",
+      ],
+      [
+        "trainClassifier",
+        "for (const place of at) change[place] = (change[place] ?? 0) + share * error;",
+      ],
+      ["trainClassifier", "weights[place] = (weights[place] ?? 0) + RATE * own;"],
+      [
+        "trainClassifier",
+        "return new Map([...places].map(([feature, place]) => [feature, weights[place] ?? 0]));",
+      ],
+    ] as const).map(([inside, before]) => ({
+      file: "cli/study/exposure/distances.ts",
+      inside,
+      before,
+      after: before.replace("?? 0", `?? ${other}`),
+      because: "the type checker does not know that the array has the element",
+    }))
+  ),
+  {
+    file: "cli/study/statistics.ts",
+    inside: "FAR",
+    before: "const FAR = 10;",
+    after: "const FAR = 11;",
+    because: "beyond ten deviations there is nothing that the ends of an interval show",
+  },
+  ...["x >= 0", "x > 1", "x > (-1)"].map((after) => ({
+    file: "cli/study/statistics.ts",
+    inside: "normalProbability",
+    before: "if (Math.abs(x) > FAR) return x > 0 ? 1 : 0;",
+    after: `if (Math.abs(x) > FAR) return ${after} ? 1 : 0;`,
+    because: "x is beyond ten deviations, on one side or the other",
+  })),
+  ...([
+    [".i", "let i = 1; i <= INTERVALS"],
+    [".i", "let i = (-1); i <= INTERVALS"],
+    ["", "let i = 0; i < INTERVALS"],
+  ] as const).map(([place, range]) => ({
+    file: "cli/study/statistics.ts",
+    inside: `noncentralProbability${place}`,
+    before: "for (let i = 0; i <= INTERVALS; i++) {",
+    after: `for (${range}; i++) {`,
+    because: "the density that is integrated is 0 at both ends, and beyond",
+  })),
+  ...["i === (-1) || i === INTERVALS ? 1", "i === 0 && i === INTERVALS ? 1"].concat(
+    ["2", "0"].map((end) => `i === 0 || i === INTERVALS ? ${end}`),
+  ).map((ends) => ({
+    file: "cli/study/statistics.ts",
+    inside: "noncentralProbability.weight",
+    before: "const weight = (i === 0 || i === INTERVALS ? 1 : i % 2 === 0 ? 2 : 4) *",
+    after: `const weight = (${ends} : i % 2 === 0 ? 2 : 4) *`,
+    because: "the density that is integrated is 0 at both ends",
+  })),
+  ...["{}", "if (first !== undefined && parts.length === 0) return first;"].map((after) => ({
+    file: "cli/files/concatenated.ts",
+    inside: "concatenated",
+    before: "if (first !== undefined && parts.length === 1) return first;",
+    after,
+    because: "a copy of the only part has the same bytes",
+  })),
+  ...[
+    "at(last - 1) - at(first) <= PIECE",
+    "at(last + 2) - at(first) <= PIECE",
+    "at(last + 0) - at(first) <= PIECE",
+    "at(last + 1) + at(first) <= PIECE",
+    "at(last + 1) - at(first) < PIECE",
+  ].map((size) => ({
+    file: "cli/data/tables/record_file.ts",
+    inside: "openRecordFile.scan",
+    before: "while (last < end && at(last + 1) - at(first) <= PIECE) last += 1;",
+    after: `while (last < end && ${size}) last += 1;`,
+    because: "rows that are read in pieces of any size are the same",
+  })),
   ...["1", "(-1)"].map((first) => ({
     file: "cli/study/results.ts",
     inside: "validationScore.total",

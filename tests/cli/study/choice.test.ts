@@ -6,6 +6,7 @@ import { byKind } from "../../../cli/study/exposure/readings.ts";
 import { seedsOf, validationSplit } from "../../../cli/study/plan.ts";
 import { type StudyChoice, studyPlan } from "../../../cli/study/studies.ts";
 import { primaryOf, validationOf } from "../../../cli/study/primary.ts";
+import { errorOf, failedReply, ownHands } from "../../../cli/study/workers.ts";
 import { bestPoint, isStudyResults, measuresBySeed } from "../../../cli/study/results.ts";
 
 /** A plan in short: its arms, seeds and claims. */
@@ -148,4 +149,25 @@ Deno.test("measures of kinds stand beside those of all, where there are several 
   assertEquals(of("a", "b", "b"), {
     ...{ n: 3, first: 0, "n/a": 1, "first/a": 0, "n/b": 2, "first/b": 1 },
   });
+});
+
+Deno.test("a failure in a worker is told as it was, and is the user's where it was his", () => {
+  const told = (error: unknown) => {
+    const reply = failedReply(error);
+    if (reply.kind !== "failed") throw new Error("it has failed");
+    const { isUserError, message } = reply;
+    const again = errorOf(reply);
+    assertEquals([again.message, again.stack, again instanceof UserError], [
+      ...[message, reply.stack, isUserError],
+    ]);
+    return [isUserError, message];
+  };
+  assertEquals(told(new UserError("wrong")), [true, "wrong"]);
+  assertEquals(told(new TypeError("a defect")), [false, "a defect"]);
+  assertEquals(told("a text"), [false, "a text"]);
+  assertEquals(
+    errorOf({ kind: "failed", isUserError: false, message: "m", stack: undefined }).message,
+    "m",
+  );
+  assertEquals([1, 3].map((jobs) => ownHands(jobs, 2).length), [1, 3]);
 });

@@ -112,6 +112,22 @@ Deno.test("recovery asks for the world's step after a wrong one, and for all of 
   assertEquals([blind.step_recovery_control, blind.answer_recovery], [1, 0]);
 });
 
+Deno.test("at the checkpoint, sampled answers are rewarded for what they solve and for their steps", async () => {
+  const rewards = async (answer: string, kind = "order") => {
+    const { model, params, question } = asked(prompt, answer);
+    using probe = createProbe(model, tokenizer, device);
+    return await probe.projections(params, [{ ...question, kind }], {}, 0);
+  };
+  const of = (solved: number, steps: number) => ({
+    ...{ projection_reward: solved, projection_step_reward: steps },
+  });
+  assertEquals(await rewards(gold), of(1, 1));
+  // Three of its six steps are right in the states that they are made in.
+  assertEquals(await rewards("43 21 32 41 31 21"), of(0, 3 / 6));
+  assertEquals(await rewards(""), of(0, 0));
+  assertEquals(await rewards(gold, "sort"), {});
+});
+
 Deno.test("a question of another task is left out, and kinds are told apart where there are some", async () => {
   const { model, params, question } = asked(prompt, gold);
   using probe = createProbe(model, tokenizer, device);

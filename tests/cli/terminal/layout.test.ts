@@ -4,7 +4,14 @@ import { sampleLines } from "../../../cli/report/summary.ts";
 import { arms } from "../../../cli/study/arms.ts";
 import type { StudyPlan } from "../../../cli/study/plan.ts";
 import { shownMeasures, studyLines, studyRemarks, studyRows } from "../../../cli/study/table.ts";
-import { showCount, WIDTH, wrapText, wrapWords } from "../../../cli/terminal/layout.ts";
+import {
+  alignTable,
+  definitionList,
+  showCount,
+  WIDTH,
+  wrapText,
+  wrapWords,
+} from "../../../cli/terminal/layout.ts";
 import { estimateOf, fitTable } from "@unitune/cli";
 import fc from "fast-check";
 import { ended, inFolder, start, trained } from "../command.ts";
@@ -143,4 +150,18 @@ inFolder("the tables, answers and hints of a run in stages fit", async (folder) 
   for (const stage of ["before", "after sft", "after reward-model", "after scheduled-sampling"]) {
     assertEquals(results.match(new RegExp(`^held-out, ${stage} `, "gm"))?.length, 3, stage);
   }
+});
+
+Deno.test("terms stand beside their lines, columns beside each other, as wide as they have to be", () => {
+  assertEquals(definitionList([["a", ["one two", "three"]], ["long", []], ["bc", ["four"]]], 10), [
+    ...["a     one", "      two", "      three", "bc    four"],
+  ]);
+  assertEquals(definitionList([]), []);
+  const [line = "", ...more] = definitionList([["a", [`${"x".repeat(38)} ${"y".repeat(38)}`]]]);
+  assertEquals([line.length, more], [3 + 77, []]);
+  assertEquals(definitionList([["a", [`${"x".repeat(38)} ${"y".repeat(39)}`]]]).length, 2);
+  // The first column is to the left, the others to the right; a short row has empty cells.
+  assertEquals(alignTable([["a", "bb", "c"], ["long", "d"], []]), [
+    ...["a     bb  c", "long   d", ""],
+  ]);
 });

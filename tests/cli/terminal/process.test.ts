@@ -4,7 +4,7 @@ import { UserError } from "@unitune/training";
 import { runCommand, UsageError } from "../../../cli/terminal/errors.ts";
 import { interruptible } from "../../../cli/terminal/interruption.ts";
 import { standardProgress } from "../../../cli/terminal/progress.ts";
-import { terminalColumns } from "../../../cli/terminal/terminal.ts";
+import { print, say, tell, terminalColumns, write } from "../../../cli/terminal/terminal.ts";
 import { standIns } from "../../stand_ins.ts";
 
 function fails(): never {
@@ -114,4 +114,43 @@ Deno.test("a process ends with the code of its command, and an error is told", a
   assertEquals(told.join("").split("\n").filter((line) => line.startsWith("error: ")), [
     ...["error: no rows", "error: no flag"],
   ]);
+});
+
+Deno.test("sentences are broken for a terminal of up to 80 columns, and for nobody else", () => {
+  const sentence = `${"word ".repeat(20)}end`;
+  const said = (isTerminal: boolean, columns: number, speak: (text: string) => void) => {
+    const lines: string[] = [];
+    const isOne = () => isTerminal;
+    using _size = standIns(Deno, { consoleSize: () => ({ columns, rows: 5 }) });
+    using _out = standIns(Deno.stdout, { isTerminal: isOne });
+    using _err = standIns(Deno.stderr, { isTerminal: isOne });
+    using _log = standIns(console, {
+      log: (text: string) => lines.push(text),
+      error: (text: string) => lines.push(`! ${text}`),
+    });
+    speak(sentence);
+    return lines.join("\n").split("\n").map(({ length }) => length);
+  };
+  assertEquals(said(false, 40, say), [103]);
+  assertEquals(said(true, 40, print), [103]);
+  assertEquals(said(true, 40, say).every((length) => length <= 40), true);
+  assertEquals(said(true, 40, say).length, 3);
+  assertEquals(said(true, 200, say).length, 2);
+  assertEquals(said(true, 200, tell).length, 2);
+  assertEquals(said(false, 40, tell), [105]);
+  using _ = standIns(console, { log: fails });
+  say("nobody reads this");
+});
+
+Deno.test("a part of a line is written to its last byte, in whatever parts it is taken", () => {
+  const taken: number[] = [];
+  using _ = standIns(Deno.stdout, {
+    writeSync: (bytes: Uint8Array) => {
+      taken.push(...bytes.subarray(0, 2));
+      return Math.min(2, bytes.length);
+    },
+  });
+  write("né!");
+  write("");
+  assertEquals(new TextDecoder().decode(Uint8Array.from(taken)), "né!");
 });
