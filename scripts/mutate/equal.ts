@@ -936,6 +936,13 @@ export const equal: readonly EqualChange[] = [
     because: "an answer of fewer tokens is one n-gram that is cut short, which comes once",
   },
   {
+    file: "training/feeds/rollouts.ts",
+    inside: "NO_PROMPT",
+    before: "const NO_PROMPT = -1;",
+    after: "const NO_PROMPT = -2;",
+    because: "no prompt has a number below 0",
+  },
+  {
     file: "training/data/records.ts",
     inside: "LONGEST_NUMBER",
     before: "const LONGEST_NUMBER = 5;",
@@ -1180,6 +1187,7 @@ export const tuned: readonly Tuning[] = [
     inside: "LARGEST",
     because: "a page is far smaller, and of a file that is not its seal is looked at",
   },
+  { file: "training/kinds/offline.ts", inside: "ASIDE_ROWS", because: beside },
   { file: "cli/study/measures.ts", inside: "ROWS", because: beside },
   { file: "cli/study/exposure/probe.ts", inside: "ROWS", because: beside },
   {

@@ -237,6 +237,47 @@ Deno.test("the others of a group are sampled by the policy before the stage, or 
   assertNotEquals(between, ofPolicy);
 });
 
+Deno.test("the answers, hints and turns of a seed are the same in every version", async () => {
+  const silent: TextReward = { name: "silent", reads: [], score: eachAnswer(() => 0) };
+  const toldBy = async (guidance?: Guidance) => {
+    using feed = rolloutFeed(
+      {
+        ...{
+          ...sizes,
+          prompts,
+          epochs: 1,
+          rewards: [{ reward: silent, weight: 1 }],
+          longestAnswer,
+        },
+        ...guidance !== undefined && { guidance },
+      },
+      model,
+      tokenizer,
+      reference,
+      unscored,
+    );
+    const told: unknown[] = [];
+    let experience = feed.empty;
+    for (const index of [0, 1, 2, 3]) {
+      const next = await feed.next(start.policy, experience, index);
+      experience = next.experience;
+      const given = await next.batches[0]?.given?.data() ?? [];
+      told.push(
+        guidance === undefined
+          ? next.samples.map(({ prompt, answer }) => `${prompt} ${answer}`)
+          : Array.from(given).reduce((sum, own) => sum + own, 0),
+      );
+    }
+    return told;
+  };
+  assertEquals((await toldBy()).slice(0, 1), [
+    ["sort 6542 tj39", "sort 6542 sb44", "given c2 e4: e <user>sh3", "given c2 e4: e 8bj9"],
+  ]);
+  const share = { description: "", at: (_step: number, random: () => number) => random() };
+  assertEquals(await toldBy({ kind: "hint", rows: "all", share }), [6, 2, 0, 4]);
+  assertEquals(await toldBy({ kind: "turns", turns: drawnTurns({ share: 0.5 }) }), [14, 0, 0, 15]);
+});
+
 Deno.test("a teacher of another size answers in its turns, and all of its tokens are given", async () => {
   const silent: TextReward = { name: "silent", reads: [], score: eachAnswer(() => 0) };
   const { model: taller } = await prepareTasks([trainSettings({ ...sized, width: 16 })]);

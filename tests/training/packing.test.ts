@@ -30,7 +30,10 @@ import {
   packedRow,
   packedRows,
   shuffledRows,
+  stageSeed,
+  textMark,
   toBatch,
+  windowRows,
 } from "@unitune/training";
 
 const rowOf = (length: number, first: number): EncodedSequence => ({
@@ -100,6 +103,21 @@ Deno.test("rows are packed within windows of 1,024, in an order that the seed dr
   const own = sizesOf(1);
   assert(JSON.stringify(own) !== JSON.stringify(own.toSorted((a, b) => a - b)));
   assert(JSON.stringify(own) !== JSON.stringify(sizesOf(2)));
+});
+
+Deno.test("the seeds of stages, the windows of texts and packed rows are the same in every version", () => {
+  assertEquals(
+    [stageSeed(7, 1), stageSeed(7, 2), stageSeed(8, 1)],
+    [2_404_235_012, 4_154_995_436, 3_000_593_476],
+  );
+  const markOf = (source: { readonly row: (number: number) => unknown }, count: number) =>
+    textMark(JSON.stringify(Array.from({ length: count }, (_, number) => source.row(number))));
+  const rows = Array.from({ length: 1500 }, (_, i) => rowOf(1 + i % 8, i));
+  const ids = Array.from({ length: 300 }, (_, i) => i);
+  assertEquals(
+    [markOf(packedRows(rows, 1, 63), 300), markOf(windowRows(ids, 1, 16), 60)],
+    [5_492_493_299_530_267, 5_729_255_962_958_643],
+  );
 });
 
 const tiny = { vocabulary: 20, layers: 2, heads: 2, width: 8 };

@@ -98,9 +98,12 @@ Deno.test("answers of the first four steps of each logging interval are shown", 
 Deno.test("every step tells the cost so far, and one that is read the padding of the last", async () => {
   const plan = toyPlan([toyStage(3, { padding: (index) => index / 4 })], { loggingSteps: 2 });
   const steps = (await Array.fromAsync(train(plan))).flatMap((event) =>
-    event.kind === "step" ? [[event.cost.backwardTokens, event.measured?.padding]] : []
+    event.kind === "step" ? [[event.cost, event.measured?.padding]] : []
   );
-  assertEquals(steps, [[2, undefined], [4, 0.25], [6, 0.5]]);
+  const cost = (examples: number) => ({
+    ...{ examples, forwardTokens: 100 + 3 * examples, backwardTokens: 2 * examples },
+  });
+  assertEquals(steps, [[cost(1), undefined], [cost(2), 0.25], [cost(3), 0.5]]);
 });
 
 Deno.test("a run gives up the policy of its start if it may, and no stage looks back at it", async () => {
