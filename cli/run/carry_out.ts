@@ -4,13 +4,10 @@
  * @module
  */
 
-import { type Device, WebGpuFailedError, WebGpuLimitError } from "@unitune/core";
+import type { Device } from "@unitune/core";
 import {
   alone,
   type Collective,
-  DeviceFailedError,
-  DivergedError,
-  type FailurePlace,
   type Models,
   planOf,
   sharedStore,
@@ -18,20 +15,16 @@ import {
   type Store,
   timetableOf,
   train,
-  type TrainingEvent,
   type TrainingPlan,
   type TrainSettings,
-  UserError,
 } from "@unitune/training";
-import { FileError } from "../files/file_error.ts";
 import type { Prepared } from "../data/prepare.ts";
-import { shownMessage } from "../terminal/messages.ts";
 import { type ProgressReporter, silentProgress } from "../terminal/progress.ts";
-import { describeReport } from "../report/summary.ts";
-import { checkpointAt, checkpointPath, type SavedCheckpoint } from "./checkpoints.ts";
+import { checkpointAt, type SavedCheckpoint } from "./checkpoints.ts";
+import { failureIn, mayPass, placeOf } from "./failure.ts";
 import { type HeldRun, holdRun } from "./run_folder.ts";
 import { runReader, runStore } from "./run_store.ts";
-import { taskCommand } from "../terminal/shell.ts";
+import { showEvent } from "./shown_event.ts";
 import { lentModels } from "./trained.ts";
 
 /** A run that is to be carried out. */
@@ -116,7 +109,7 @@ export async function carryOut(run: Run): Promise<RunResult> {
   try {
     for await (const event of train(planIn(run, sharedStore(collective, store)))) {
       await store.write(event);
-      show(event, { progress, total, isStaged: stages.length > 1 });
+      showEvent(event, { progress, total, isStaged: stages.length > 1 });
       if (event.kind === "step") ({ step } = event);
       if (event.kind !== "evaluation") continue;
       const others = last?.step === event.step ? last.reports : [];
@@ -164,76 +157,4 @@ async function follow(run: Run, collective: Collective): Promise<RunResult> {
     checkpoint: await checkpointAt(folder, step),
     reports: [],
   };
-}
-
-/** Shows an event. */
-function show(
-  event: TrainingEvent,
-  { progress, total, isStaged }: {
-    readonly progress: ProgressReporter;
-    readonly total: number;
-    readonly isStaged: boolean;
-  },
-): void {
-  switch (event.kind) {
-    case "note":
-      return progress.print(
-        (isStaged ? `stage ${event.stage + 1}: ` : "") + shownMessage(event.text),
-      );
-    case "phase":
-      return progress.phase(
-        event.split === undefined ? event.phase : `${event.phase} on ${event.split}`,
-      );
-    case "stage":
-      // What the stage before has measured is not this one's.
-      return progress.update(event.step, {});
-    case "step":
-      return progress.update(event.step, event.measured, event.cost.backwardTokens);
-    case "evaluation":
-      return progress.print(`step ${event.step}/${total} · ${describeReport(event.report)}`);
-    case "metrics":
-    case "rollouts":
-    case "saved":
-      return;
-    default:
-      event satisfies never;
-  }
-}
-
-/** Where a run had come to when it failed, where the error knows. */
-function placeOf(error: unknown): FailurePlace | undefined {
-  return error instanceof DivergedError || error instanceof DeviceFailedError
-    ? error.place
-    : undefined;
-}
-
-/** Whether what went wrong may go well another time, or on another device. */
-function mayPass(error: unknown): boolean {
-  return error instanceof FileError || error instanceof DeviceFailedError && isElsewhere(error);
-}
-
-/** Whether a run may go on with another device. */
-function isElsewhere({ cause }: DeviceFailedError): boolean {
-  return cause instanceof WebGpuFailedError || cause instanceof WebGpuLimitError;
-}
-
-/** A failure with the way on; others are returned as they are. */
-function failureIn(folder: string, error: unknown): unknown {
-  const place = placeOf(error);
-  const left = place?.saved === undefined
-    ? ""
-    : `; the last good checkpoint is ${checkpointPath(folder, place.saved)}`;
-  if (error instanceof DeviceFailedError && isElsewhere(error)) {
-    return new UserError(
-      `${error.message}${left}. Go on, on another device with --device wasm, by`,
-      { cause: error, command: taskCommand("train", { resume: folder }) },
-    );
-  }
-  if (error instanceof DivergedError && place?.step !== 0) {
-    return new UserError(`${error.happened}${left}. A lower rate usually helps:`, {
-      cause: error,
-      command: `${taskCommand("train", { config: `${folder}/config.json` })} --learning-rate X`,
-    });
-  }
-  return error;
 }
