@@ -1,9 +1,12 @@
 /** The settings of a training: what they take, their defaults, and those for a pretrained model. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { objectiveRegistry } from "@unitune/objectives";
 import {
   evaluationSizes,
+  objectiveOptions,
   type PretrainedUse,
+  readSettings,
+  SettingsError,
   type SettingTable,
   settingTable,
   trainSettings,
@@ -229,4 +232,32 @@ Deno.test("evaluations follow the rows that are trained on between two of them, 
   assertEquals(sizes({ ...run, evalExamples: 7, evalAnswers: 3 }), [7, 3]);
   assertEquals(sizes({ ...run, model: "m" }), [64, 8]);
   assertEquals(evaluationSizes([trainSettings(run)]).trainedRows, 2400);
+});
+
+Deno.test("settings that nobody has are refused, and those of other objectives have no effect", () => {
+  const refused = (given: Readonly<Record<string, unknown>>, message: string) => {
+    assertEquals(assertThrows(() => readSettings(given), SettingsError).message, message);
+  };
+  refused({ nonsense: 1 }, 'there is no setting "nonsense"');
+  refused({ learningRat: 1 }, 'there is no setting "learningRat": did you mean learningRate?');
+  refused({ objective: "sfd" }, 'there is no objective "sfd": did you mean sft?');
+  refused({ objective: 5 }, "there is no objective 5");
+  refused({ clipRange: -1 }, "clipRange must be a number, above 0, not -1");
+  const most = "at least 1, at most 2147483647";
+  refused({ steps: 1.5 }, `steps must be a whole number, ${most}, not 1.5`);
+  const optionsOf = (given: Readonly<Record<string, unknown>>) =>
+    objectiveOptions(readSettings(given));
+  assertEquals(optionsOf({ objective: "sft", clipRange: 0.3, beta: 2 }), { normalizer: "token" });
+  assertEquals(optionsOf({ objective: "dpo", beta: undefined, steps: undefined }), {
+    ...{ beta: 0.1, labelSmoothing: 0 },
+  });
+  // A value that some objective takes may be given to others, but not to one that does not take it.
+  assertEquals(optionsOf({ objective: "sft", labelSmoothing: 0.5 }), { normalizer: "token" });
+  assertEquals(optionsOf({ objective: "dpo", labelSmoothing: 0.5 }).labelSmoothing, 0.5);
+  refused(
+    { objective: "robust", labelSmoothing: 0.5 },
+    "labelSmoothing of robust must be a number, at least 0, below 0.5, not 0.5",
+  );
+  const half = "labelSmoothing must be a number, at least 0, at most 0.5, not 0.6";
+  refused({ objective: "sft", labelSmoothing: 0.6 }, half);
 });

@@ -322,6 +322,30 @@ Deno.test("a stage's start is kept where the stage looks back at it, or hands on
   assertEquals(await stepsKept(true), [0, 4, 6]);
 });
 
+Deno.test("the models that a stage is lent are handed on where the stage begins, and nowhere else", async () => {
+  const { policy } = toyPlan([]).start();
+  const lends = (name: string): StagePlan => ({
+    ...toyStage(2),
+    lent: () => Promise.resolve({ [name]: { model: name, params: policy } }),
+  });
+  const known: Record<number, readonly string[]> = {};
+  const store = memoryStore();
+  const noting: Store = {
+    ...store,
+    save: (checkpoint) => {
+      known[checkpoint.step] = Object.keys(checkpoint.models).toSorted();
+      return store.save(checkpoint);
+    },
+  };
+  const plan = toyPlan([lends("rewardModel"), lends("other"), toyStage(2)], { store: noting });
+  await Array.fromAsync(train({ ...plan, saveSteps: 1, splits: [] }));
+  assertEquals(known, {
+    ...{ 0: ["policy", "rewardModel"], 1: ["policy"] },
+    // The end of a stage is the start of the next one.
+    ...{ 2: ["other", "policy"], 3: ["policy"], 4: ["policy"], 5: ["policy"], 6: ["policy"] },
+  });
+});
+
 Deno.test("a store in memory that was not opened keeps the latest checkpoint", async () => {
   const store = memoryStore();
   const models = toyPlan([]).start();
