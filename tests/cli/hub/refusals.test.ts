@@ -1,9 +1,12 @@
 /** Refusals of a hub, and its locks, without a hub. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { UserError } from "@unitune/training";
 import { takeLock } from "../../../cli/files/lock.ts";
-import { type BlobDownload, cacheFile } from "../../../cli/hub/blob.ts";
+import { type BlobDownload, bytesThere, cacheFile } from "../../../cli/hub/blob.ts";
 import { cachedModel } from "../../../cli/hub/cache.ts";
 import { ConnectionError, refusal } from "../../../cli/hub/hub_error.ts";
+import { standIns } from "../../stand_ins.ts";
+import { symbolicLink } from "../../symbolic_link.ts";
 import { inFolder } from "../command.ts";
 
 const endpoint = "https://hub.test";
@@ -59,3 +62,57 @@ inFolder(
     assertEquals(await Deno.readTextFile(path), "whole");
   },
 );
+
+inFolder("a file is there whole, in part or not at all, as a link or as itself", async (folder) => {
+  const [commit, digest] = ["c".repeat(40), "d".repeat(64)];
+  const model = cachedModel(folder, "a/b");
+  const file = { name: "config.json", size: 5, digest, digestOf: "content" } as const;
+  const [blob, path] = [
+    `${folder}/models--a--b/blobs/${digest}`,
+    `${folder}/models--a--b/snapshots/${commit}/config.json`,
+  ];
+  const there = () => bytesThere(model, commit, file);
+  const told: (number | string)[] = [];
+  const cache = () =>
+    cacheFile({
+      ...{ question, model, commit, file, patience: { silence: 1, pause: 1 } },
+      tell: (bytes) => told.push(bytes),
+      tellWait: () => told.push("waiting"),
+    });
+  await Deno.mkdir(`${folder}/models--a--b/blobs`, { recursive: true });
+  assertEquals(await there(), 0);
+  await Deno.writeTextFile(`${blob}.incomplete`, "who");
+  assertEquals(await there(), 3);
+  await Deno.writeTextFile(`${blob}.incomplete`, "longer than it is");
+  assertEquals(await there(), 5);
+  await Deno.remove(`${blob}.incomplete`);
+  await Deno.writeTextFile(blob, "whole");
+  assertEquals(await there(), 5);
+  await cache();
+  assertEquals([(await Deno.lstat(path)).isSymlink, await Deno.readTextFile(path)], [
+    true,
+    "whole",
+  ]);
+  await Deno.remove(blob);
+  assertEquals(await there(), 0);
+  const { NotCapable, NotSupported, PermissionDenied } = Deno.errors;
+  for (const error of [new NotCapable("no"), new NotSupported("no"), new PermissionDenied("no")]) {
+    // A link to something else is replaced.
+    await Deno.remove(path);
+    await symbolicLink("none", path);
+    await Deno.writeTextFile(blob, "whole");
+    using _ = standIns(Deno, { symlink: () => Promise.reject(error) });
+    await cache();
+    assertEquals([(await Deno.lstat(path)).isFile, await Deno.readTextFile(path)], [true, "whole"]);
+    // The content itself has gone there.
+    await assertRejects(() => Deno.stat(blob), Deno.errors.NotFound);
+    assertEquals(await there(), 5);
+  }
+  await Deno.remove(path);
+  await Deno.writeTextFile(blob, "whole");
+  using _ = standIns(Deno, { symlink: () => Promise.reject(new Error("no (os error 5)")) });
+  if (Deno.build.os !== "windows") {
+    await assertRejects(cache, UserError, `can't make the link ${path}`);
+  }
+  assertEquals(told, Array(4).fill(5));
+});
