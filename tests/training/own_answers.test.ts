@@ -1,5 +1,5 @@
 /** Rejected answers of the model's own: which prompts are asked, and how many. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { key, wasm } from "@unitune/core";
 import { characterTokenizer, gpt } from "@unitune/models";
 import {
@@ -9,8 +9,11 @@ import {
   type GivenSettings,
   type PairCandidate,
   trainSettings,
+  UserError,
   withOwnAnswers,
 } from "@unitune/training";
+// Not public: a prompt and an answer as a row, and the pairs of a stage.
+import { answeredPrompt } from "../../training/sampling/answers.ts";
 import { ownPairs } from "../../training/kinds/pairs.ts";
 
 const tokenizer = characterTokenizer("abcd");
@@ -53,6 +56,49 @@ Deno.test("prompts are asked by the hundreds, until there are as many pairs as a
     );
   assertEquals([few, many, all].map(({ cost }) => cost.forwardTokens), [256, 512, 600].map(read));
 });
+
+Deno.test("prompts that the model answers rightly, or as the data do, give no pair and are told", async () => {
+  const reference = { model, start, device };
+  using sampler = createSampler(model, tokenizer, device);
+  const few = candidates.slice(0, 100);
+  const drawn = await sampler.sample(start.policy, few.map(({ prompt }) => prompt), {
+    ...{ maxNewTokens: 6, temperature: 1, seed: 0 },
+  });
+  // Only a text can be right.
+  const texts = drawn.flatMap(({ isText }, i) => isText ? [i] : []);
+  const told = async (right: readonly number[], same: readonly number[]) => {
+    const own = few.map((candidate, i): PairCandidate => ({
+      ...candidate,
+      isRight: (text) => right.includes(i) && text === drawn[i]?.text,
+      ...same.includes(i) && { chosen: answeredPrompt([a, b], drawn[i]?.ids ?? []) },
+    }));
+    const { pairs, notes } = await withOwnAnswers(own, 100, tokenizer, 0, reference);
+    return [[...pairs].length, ...notes];
+  };
+  const [one = never(), two = never(), three = never()] = texts;
+  assertEquals(await told([], []), [100]);
+  assertEquals(await told([one], []), [
+    99,
+    "1 of 100 prompts give no pair: the model answers 1 rightly.",
+  ]);
+  assertEquals(await told([one], [two, three]), [
+    97,
+    "3 of 100 prompts give no pair: the model answers 1 rightly, and it gives the preferred answer " +
+    "itself to 2.",
+  ]);
+  assertEquals(await told([], [two]), [
+    99,
+    "1 of 100 prompts give no pair: it gives the preferred answer itself to 1.",
+  ]);
+  const all = drawn.map((_, i) => i);
+  const message =
+    "the model gives no wrong answer to any prompt: there is nothing for it to reject";
+  await assertRejects(() => told([], all), UserError, message);
+});
+
+function never(): never {
+  throw new Error("Some of a hundred answers are texts");
+}
 
 /** The pairs of a stage whose rejected answers are the model's own. */
 async function stagePairs(

@@ -85,8 +85,10 @@ Deno.test("a reward is refused where it can judge nothing, and counted where it 
 });
 
 Deno.test("the columns that are there are told, as many as are read at a glance", () => {
-  const told = (count: number) => {
-    const columns = Object.fromEntries(Array.from({ length: count }, (_, i) => [`c${i}`, "a"]));
+  const told = (count: number, more = "") => {
+    const columns = Object.fromEntries(
+      Array.from({ length: count }, (_, i) => [`c${i}${more}`, "a"]),
+    );
     const prompts = [{ ids: [3], prompt: "", columns }];
     const found = unscorable([{ weight: 1, reward: exactMatch }], prompts);
     const { message } = assertThrows(() => requireScorable("grpo", found, prompts), UserError);
@@ -97,6 +99,9 @@ Deno.test("the columns that are there are told, as many as are read at a glance"
   const six = 'there are "c0", "c1", "c2", "c3", "c4", "c5"';
   assertEquals(told(6), six);
   assertEquals(told(7), `${six} and others`);
+  const long = "a".repeat(39);
+  assertEquals(told(1, long.slice(1)), `there are "c0${long.slice(1)}"`);
+  assertEquals(told(1, long), `there are "c0${long.slice(1)}…" (41 characters`);
 });
 
 Deno.test("prompts are not read again for the rewards of every run, and for others they are", () => {
