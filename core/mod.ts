@@ -73,6 +73,7 @@ export * from "./ops/head.ts";
 export * from "./ops/indexing.ts";
 export * from "./ops/reduce.ts";
 export * from "./ops/shape.ts";
+export * from "./ops/shared_prefix.ts";
 export * from "./primitives.ts";
 export * from "./random.ts";
 export * from "./ranges.ts";

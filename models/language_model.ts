@@ -4,7 +4,7 @@
  *
  * Shapes: B sequences, T tokens, V vocabulary, D width, S columns of a cache.
  */
-import { type Head, key, leavesOf, sizeOf, type Tensor } from "@unitune/core";
+import { type Head, key, leavesOf, type SharedPrefix, sizeOf, type Tensor } from "@unitune/core";
 
 /** The part of a configuration that every language model has; architectures add their own. */
 export interface LanguageModelConfig {
@@ -31,6 +31,12 @@ export interface HiddenOptions {
    * only tokens of its own text (default: one text a row).
    */
   readonly segments?: Tensor;
+  /**
+   * The tokens that rows have in common, and so their embeddings, which may be read once (default:
+   * every row is read by itself). It goes with neither positions nor segments, and changes results by
+   * rounding only; those at positions that it leaves out are of no use.
+   */
+  readonly prefix?: SharedPrefix;
   /**
    * Makes another function of each block, from the residual stream `[B, T, D]` before it to the one
    * behind it: such as autodiff's `checkpoint`, by which the values inside a block are computed again

@@ -5,6 +5,7 @@ import {
   dims,
   ranges,
   ShapeError,
+  type SharedPrefix,
   showShape,
   slice,
   type Tensor,
@@ -46,11 +47,16 @@ export interface Demonstrations {
    * head predicts at so many positions only; see {@linkcode learnedPositions}.
    */
   readonly learned?: number;
+  /**
+   * The tokens that rows have in common, such as the prompt of a group of answers (default: none are
+   * known). A policy may read them once; see {@linkcode commonPrefix}.
+   */
+  readonly prefix?: SharedPrefix;
 }
 
 /** The part of a batch that prior states are made of, without the scores beside it. */
 export function tokensOf(
-  { ids, mask, observations, temperature, packing, learned }: Demonstrations,
+  { ids, mask, observations, temperature, packing, learned, prefix }: Demonstrations,
 ): Demonstrations {
   return {
     ids,
@@ -59,6 +65,7 @@ export function tokensOf(
     ...(temperature === undefined ? {} : { temperature }),
     ...(packing === undefined ? {} : { packing }),
     ...(learned === undefined ? {} : { learned }),
+    ...(prefix === undefined ? {} : { prefix }),
   };
 }
 
@@ -139,8 +146,8 @@ export function targetsOf(x: Tensor): Tensor {
 export function predicted(
   model: Model,
   embeddings: Tensor,
-  { temperature = 1, packing, mask, learned }: Partial<
-    Pick<Demonstrations, "temperature" | "packing" | "mask" | "learned">
+  { temperature = 1, packing, mask, learned, prefix }: Partial<
+    Pick<Demonstrations, "temperature" | "packing" | "mask" | "learned" | "prefix">
   >,
   { keys }: Pick<Context, "keys">,
 ): Prediction {
@@ -153,6 +160,7 @@ export function predicted(
     ...(mask === undefined || learned === undefined
       ? {}
       : { needed: { mask: targetsOf(mask), count: learned } }),
+    ...(prefix === undefined ? {} : { prefix }),
     ...(keys === undefined ? {} : { key: keys.batch }),
   });
 }

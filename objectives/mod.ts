@@ -166,6 +166,7 @@ export {
 export { generalizedJsd, type JsdConstants, jsdConstants, type JsdOptions } from "./jsd.ts";
 export type { Guided, TeacherReading } from "./privileged.ts";
 export { learnedPositions, type Positions } from "./positions.ts";
+export { type BatchElements, commonPrefix, type PrefixOptions } from "./shared_prefix.ts";
 export * from "./process_reward_model.ts";
 export type { Distribution, Prediction, TargetPrediction } from "./prediction.ts";
 export * from "./registry/entry.ts";

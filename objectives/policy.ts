@@ -1,5 +1,5 @@
 /** Policies, and models: policies at given parameters. */
-import { type Head, stopGradient, type Tensor } from "@unitune/core";
+import { type Head, type SharedPrefix, stopGradient, type Tensor } from "@unitune/core";
 import type { Positions } from "./positions.ts";
 import { mapPrediction, type Prediction, predictionOf } from "./prediction.ts";
 
@@ -15,6 +15,11 @@ export interface ReadOptions {
    * it, and the positions.
    */
   readonly segments?: Tensor;
+  /**
+   * The tokens that rows have in common (default: none are known). A policy may read them once, in
+   * place of once a row; the positions behind those that the prefix tells to read are not needed.
+   */
+  readonly prefix?: SharedPrefix;
 }
 
 /**

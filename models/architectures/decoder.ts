@@ -15,6 +15,7 @@ import {
   dims,
   dynamicUpdate,
   headLogits,
+  joinedRows,
   type LinearHead,
   reshape,
   ShapeError,
@@ -102,12 +103,21 @@ export function decoder<P, C extends LanguageModelConfig>(
     init,
     embed,
     head,
-    hidden(params, embeddings, { positions, segments, wrap = unwrapped } = {}) {
+    hidden(params, embeddings, { positions, segments, prefix, wrap = unwrapped } = {}) {
       const { T } = dims(embeddings, `B T ${width}`, `${name}: embeddings`);
       if (T > context) {
         throw new ShapeError(
           `${name}: embeddings: got ${T} tokens; expected at most ${context}, the model's context`,
         );
+      }
+      if (prefix !== undefined) {
+        const rows = joinedRows(embeddings.shape, prefix);
+        const last = blocks(params, rows.join(embeddings), {
+          positions: rows.positions,
+          attend: (_, { queries, keys, values }, kind) => rows.attend(queries, keys, values, kind),
+          wrap,
+        });
+        return rows.part(norm(params, last)); // [B, T, D]
       }
       const mask = { causal: true, ...segments !== undefined && { segments } };
       const last = blocks(params, embeddings, {

@@ -17,6 +17,7 @@ import {
   gather,
   gelu,
   headLogits,
+  joinedRows,
   type LinearHead,
   matmul,
   mul,
@@ -189,8 +190,8 @@ export function embedTokens(params: GptParameters, ids: Tensor): Tensor {
  * @param config The sizes.
  * @param params The model's parameters.
  * @param embeddings Token embeddings, `[B, T, D]`.
- * @param options `key` turns dropout on; `positions` and `segments` are for rows of several texts;
- * `wrap` makes other functions of the blocks.
+ * @param options `key` turns dropout on; `positions` and `segments` are for rows of several texts,
+ * and `prefix` for rows that begin alike; `wrap` makes other functions of the blocks.
  * @returns Hidden states, `[B, T, D]`.
  * @throws {ShapeError} If the embeddings have another width or are longer than the context.
  */
@@ -198,7 +199,7 @@ export function hiddenStates(
   config: GptSizes,
   params: GptParameters,
   embeddings: Tensor,
-  { key, positions, segments, wrap = (block) => block }: HiddenOptions = {},
+  { key, positions, segments, prefix, wrap = (block) => block }: HiddenOptions = {},
 ): Tensor {
   const { T } = dims(embeddings, `B T ${config.width}`, "GPT: embeddings");
   if (T > config.context) {
@@ -210,20 +211,30 @@ export function hiddenStates(
     ? undefined
     : (x, site) => dropout(x, config.dropout, foldKey(key, site));
 
+  // Dropout draws for every row by itself, so rows are not joined then.
+  const rows = prefix === undefined || drop !== undefined
+    ? undefined
+    : joinedRows(embeddings.shape, prefix);
   const { weight } = params.wpe;
-  const positional = positions === undefined ? slice(weight, 0, 0, T) : gather(weight, positions);
+  const places = rows?.positions ?? positions;
+  const positional = places === undefined ? slice(weight, 0, 0, T) : gather(weight, places);
   const mask = { causal: true, ...segments !== undefined && { segments } };
+  const look = (heads: Heads, drop?: Drop) =>
+    rows === undefined
+      ? attend(heads, mask, drop)
+      : sideBySide(rows.attend(heads.queries, heads.keys, heads.values));
 
-  let x = add(embeddings, positional); // [B, T, D]
+  let x = add(rows?.join(embeddings) ?? embeddings, positional); // [B, T, D]
   x = drop?.(x, 0) ?? x;
   params.h.forEach((block, layer) => {
     const dropHere: Drop | undefined = drop && ((x, site) => drop(x, 1 + 3 * layer + site));
     x = wrap((x) => {
-      const attended = attend(projectHeads(config, block, x), mask, dropHere); // [B, T, D]
+      const attended = look(projectHeads(config, block, x), dropHere); // [B, T, D]
       return completeBlock(block, x, attended, dropHere);
     })(x); // [B, T, D]
   });
-  return layerNorm(x, params.ln_f); // [B, T, D]
+  const hidden = layerNorm(x, params.ln_f);
+  return rows?.part(hidden) ?? hidden; // [B, T, D]
 }
 
 /**
@@ -394,7 +405,6 @@ function attend(
   drop?: Drop,
 ): Tensor {
   const { B, T, H, Dh } = dims(queries, "B T H Dh");
-  const sideBySide = (x: Tensor) => reshape(x, [B, T, H * Dh]);
   if (drop === undefined) return sideBySide(attention(queries, keys, values, mask));
   const { S } = dims(keys, `${B} S ${H} ${Dh}`);
   const byHead = (x: Tensor) => transpose(x, [0, 2, 1, 3]); // [B, H, T, Dh] and back
@@ -403,6 +413,12 @@ function attend(
   const visible = attentionMask({ B, T, S }, mask);
   const weights = drop(softmax(where(visible, scores, HIDDEN)), SITES.attention);
   return sideBySide(byHead(matmul(weights, byHead(values))));
+}
+
+/** Heads apart to heads side by side: `[B, T, H, Dh] -> [B, T, H Dh]`. */
+function sideBySide(x: Tensor): Tensor {
+  const { B, T, H, Dh } = dims(x, "B T H Dh");
+  return reshape(x, [B, T, H * Dh]);
 }
 
 /** The residual stream after a block: with attention's result added, then the perceptron's. */

@@ -1,6 +1,6 @@
 /** Laws that hold for the model of every architecture. */
 import { assert, assertEquals, assertLess, assertNotEquals, assertThrows } from "@std/assert";
-import { evaluate, key, ShapeError, zeros } from "@unitune/core";
+import { evaluate, key, ShapeError, tensor, zeros } from "@unitune/core";
 import {
   architectures,
   type HiddenOptions,
@@ -47,6 +47,23 @@ for (const row of architectures) {
     const apart = [[1, 2, 3, 4, 5], [6, 7], [6, 5, 4, 3, 2, 1, 8]].map((row) => read([row]));
     const expected = (await Promise.all(apart)).flatMap((states) => [...states]);
     assertLess(largestDifference(together, expected), TOLERANCE);
+  });
+
+  Deno.test(`${row.name}: rows that begin alike, read as one sequence, are read as rows`, async () => {
+    const rows = [
+      ...[[1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 3, 4, 8, 7, 6, 5]],
+      ...[[9, 2, 4, 6, 8, 1, 3, 5], [9, 3, 5, 7, 9, 2, 4, 6]],
+    ];
+    // The groups have 4 tokens and 1 in common, of at most 5, and 3 behind them are read.
+    const lengths = tensor([4, 1], { dtype: "i32" });
+    const joined = await read(rows, { prefix: { rows: 2, lengths, longest: 5, rest: 3 } });
+    const apart = await read(rows);
+    const ofRow = (states: ArrayLike<number>, row: number, tokens: number) =>
+      Array.from(states).slice(8 * 8 * row, 8 * (8 * row + tokens));
+    for (const [row, tokens] of [7, 7, 4, 4].entries()) {
+      const [own, expected] = [ofRow(joined, row, tokens), ofRow(apart, row, tokens)];
+      assertLess(largestDifference(own, expected), TOLERANCE);
+    }
   });
 
   Deno.test(`${row.name}: a token changes no states before it, and positions count`, async () => {

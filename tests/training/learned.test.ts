@@ -1,5 +1,5 @@
 /** Batches that say at how few positions a wide token head has to predict. */
-import { assert, assertAlmostEquals, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { key, tensor, wasm } from "@unitune/core";
 import { type EncodedSequence, gpt } from "@unitune/models";
 import { sft } from "@unitune/objectives";
@@ -13,7 +13,7 @@ import {
 } from "@unitune/training";
 import { demonstrationForm } from "../../training/feeds/forms.ts";
 import { offlineFeed } from "../../training/feeds/offline.ts";
-import { type RolloutBatch, withLearned } from "../../training/feeds/rollouts.ts";
+import { readingOf, type RolloutBatch } from "../../training/feeds/rollouts.ts";
 import { createScorer } from "../../training/sampling/scorer.ts";
 import { partsOf } from "../../training/kinds/stage.ts";
 
@@ -69,14 +69,20 @@ Deno.test("a scorer scores the learned tokens of a wide vocabulary, and no other
   scorer[Symbol.dispose]();
 });
 
-Deno.test("so do rollouts, whenever they were sampled", async () => {
+Deno.test("so do rollouts, whenever they were sampled, and what a group has in common", async () => {
   const { ids, mask } = toBatch(rows, { length, padding });
   const batch: RolloutBatch = {
     ...{ ids, mask, oldLogProbs: mask, temperature: 1 },
     rewards: tensor([0, 1]),
   };
-  assertEquals((await withLearned(batch, WIDE)).learned, 32);
-  assertStrictEquals(await withLearned(batch, WIDE - 1), batch);
+  const sizes = { groupSize: 1, longest: 60, rest: 9 };
+  assertEquals(await readingOf(batch, { ...sizes, vocabulary: WIDE }), { learned: 32 });
+  assertEquals(await readingOf(batch, { ...sizes, vocabulary: WIDE - 1 }), {});
+  const { prefix, ...others } = await readingOf(batch, {
+    ...{ ...sizes, groupSize: 2 },
+    vocabulary: WIDE - 1,
+  });
+  assertEquals([others, [...await prefix?.lengths.data() ?? []]], [{}, [55]]);
 });
 
 Deno.test("positions are counted for the token head of a policy, and for no reward model's", async () => {

@@ -17,12 +17,16 @@ import {
   type Tokenizer,
 } from "@unitune/models";
 import {
+  type BatchElements,
+  commonPrefix,
+  type Demonstrations,
   type Guidance,
   type Guided,
   klEstimate,
   learnedPositions,
   modelOf,
   packSamples,
+  type PrefixOptions,
   type ReferenceScores,
   type RewardParts,
   type Rollouts,
@@ -187,8 +191,8 @@ interface StepModels {
  * @typeParam B The batch with it.
  */
 export interface BatchScoring<B> extends Disposable {
-  /** The batch with it, by the parameters of the reference in this step. */
-  complete(batch: RolloutBatch, reference: unknown): B;
+  /** The batch with it, by the parameters of the reference in this step, and the way to read it. */
+  complete(batch: RolloutBatch, reference: unknown, reading: Reading): B;
   /** A batch of zeros with zeros for it. */
   empty(batch: RolloutBatch): B;
   /** Its measures. */
@@ -199,14 +203,43 @@ export interface BatchScoring<B> extends Disposable {
   readonly passes: number;
 }
 
-/** A batch that says at how few positions a wide token head has to predict its answers. */
-export async function withLearned<B extends RolloutBatch>(
-  batch: B,
-  vocabulary: number,
-): Promise<B> {
-  const rows = dims(batch.mask, "B T").B;
-  const learned = learnedPositions(await batch.mask.data(), { rows, vocabulary });
-  return learned === undefined ? batch : { ...batch, learned };
+/** The positions that a model has to predict at, and the tokens that it may read once. */
+type Reading = Pick<Demonstrations, "learned" | "prefix">;
+
+/** The tokens of the vocabulary, the size of a group, and the most tokens of a prompt and behind it. */
+export type ReadingSizes = Omit<PrefixOptions, "rows"> & { readonly vocabulary: number };
+
+/**
+ * What a model need not compute of a batch of answers: predictions of the prompts where a head is
+ * wide, and a prompt more than once a group.
+ *
+ * @param batch The answers.
+ * @param sizes The sizes.
+ * @returns The reading.
+ */
+export async function readingOf(
+  { ids, mask }: Pick<RolloutBatch, "ids" | "mask">,
+  sizes: ReadingSizes,
+): Promise<Reading> {
+  const { B } = dims(mask, "B T");
+  return readingOfElements({ ids: await ids.data(), mask: await mask.data() }, B, sizes);
+}
+
+function readingOfElements(
+  batch: BatchElements,
+  rows: number,
+  { vocabulary, ...sizes }: ReadingSizes,
+): Reading {
+  const learned = learnedPositions(batch.mask, { rows, vocabulary });
+  const prefix = commonPrefix(batch, { rows, ...sizes });
+  return { ...learned !== undefined && { learned }, ...prefix && { prefix } };
+}
+
+/** The reading of rows whose prompts and answers are as long as they may be. */
+function longestReading(rows: number, length: number, sizes: ReadingSizes): Reading {
+  const isLearned = (t: number) => t >= sizes.longest && t <= sizes.longest + sizes.rest;
+  const mask = Array.from({ length: rows * length }, (_, i) => Number(isLearned(i % length)));
+  return readingOfElements({ ids: mask.map(() => 0), mask }, rows, sizes);
 }
 
 /** Batches as they are. */
@@ -230,9 +263,9 @@ export function scoredByReference(
 ): BatchScoring<RolloutBatch & ReferenceScores> {
   const scorer = createScorer(model, device);
   return {
-    complete: (batch, reference) => ({
+    complete: (batch, reference, reading) => ({
       ...batch,
-      referenceLogProbs: scorer.score(reference, batch),
+      referenceLogProbs: scorer.score(reference, { ...batch, ...reading }),
     }),
     empty: (batch) => ({ ...batch, referenceLogProbs: zeros(batch.ids.shape) }),
     report: async (batches) => ({ kl: await meanKl(batches) }),
@@ -274,7 +307,13 @@ export function rolloutFeed<B extends RolloutBatch>(
   const known = guidance === undefined || hasTeacher ? 0 : longestAnswer + 1;
   // The most tokens that an answer is sampled behind: of a prompt, and of a hint where there are any.
   const longestStart = longestPrompt + (guidance?.kind === "hint" ? known : 0);
-  const length = rowLength(longestStart + Math.max(maxNewTokens, known));
+  const longestEnd = longestStart + Math.max(maxNewTokens, known);
+  const length = rowLength(longestEnd);
+  // The last token of an answer is predicted, and not read.
+  const sizes = {
+    ...{ vocabulary, groupSize, longest: Math.max(1, longestPrompt) },
+    rest: Math.max(1, longestEnd - longestPrompt - 1),
+  };
   const privilegedLayout = {
     length: rowLength(2 * longestPrompt + Math.max(known, maxNewTokens) + maxNewTokens),
     padding: pad,
@@ -466,7 +505,7 @@ export function rolloutFeed<B extends RolloutBatch>(
         };
       }),
     );
-    const ownBatches = Array.from({ length: part.to - part.from }, (_, index): B => {
+    const batchOf = async (index: number): Promise<B> => {
       const rowsOf = <T>(rows: readonly T[]) =>
         rows.slice(index * batchSize, (index + 1) * batchSize);
       const packed = packSamples(
@@ -479,22 +518,30 @@ export function rolloutFeed<B extends RolloutBatch>(
         ...(plan.hasParts === true && rewardPartsOf(plan.rewards, rowsOf(ownRewards))),
         temperature: plan.temperature,
       };
-      const { logProbs, values } = sampler.score(models.policy, tokens);
-      return scoring.complete({
-        ...tokens,
-        oldLogProbs: logProbs,
-        ...(values !== undefined && { oldValues: values }),
-        ...(readsGiven && { given: givenTokens(rowsOf(own), rowsOf(givenParts), length) }),
-        ...(guidance?.kind === "context" && {
-          privileged: privilegedRows(guidance.from, {
-            answers: rowsOf(own),
-            prompts: rowsOf(prompts),
-            rewards: rowsOf(ownRewards).map(({ total }) => total),
-            groupSize,
-          }, privilegedLayout),
-        }),
-      }, models.reference);
-    });
+      const reading = await readingOf(tokens, sizes);
+      const { logProbs, values } = sampler.score(models.policy, { ...tokens, ...reading });
+      return scoring.complete(
+        {
+          ...tokens,
+          oldLogProbs: logProbs,
+          ...(values !== undefined && { oldValues: values }),
+          ...(readsGiven && { given: givenTokens(rowsOf(own), rowsOf(givenParts), length) }),
+          ...(guidance?.kind === "context" && {
+            privileged: privilegedRows(guidance.from, {
+              answers: rowsOf(own),
+              prompts: rowsOf(prompts),
+              rewards: rowsOf(ownRewards).map(({ total }) => total),
+              groupSize,
+            }, privilegedLayout),
+          }),
+        },
+        models.reference,
+        reading,
+      );
+    };
+    const ownBatches = await Promise.all(
+      Array.from({ length: part.to - part.from }, (_, index) => batchOf(index)),
+    );
     const told = await gatherValues(collective, { given: own, rewards: ownRewards });
     const given = told.flatMap(({ given }) => given);
     const rewards = told.flatMap(({ rewards }) => rewards);
@@ -588,7 +635,10 @@ export function rolloutFeed<B extends RolloutBatch>(
       ...noneKept && { kept: noneKept },
       ...hasTurns && { turns: startTensor({ next: 0, waiting: [] }) },
     },
-    outline: () => emptyBatches.slice(part.from, part.to),
+    outline: () => {
+      const reading = longestReading(batchSize, length, sizes);
+      return emptyBatches.slice(part.from, part.to).map((batch) => ({ ...batch, ...reading }));
+    },
     // A mixture has a cache of each of its models.
     generationBytes: Math.max(
       (mixture === undefined ? 1 : 2) * bytesOf(policy),
@@ -610,9 +660,10 @@ export function rolloutFeed<B extends RolloutBatch>(
       };
       return {
         batches: await Promise.all(
-          experience.batches.slice(part.from, part.to).map((batch) =>
-            withLearned(batch, vocabulary)
-          ),
+          experience.batches.slice(part.from, part.to).map(async (batch) => ({
+            ...batch,
+            ...await readingOf(batch, sizes),
+          })),
         ),
         first: part.from,
         experience,

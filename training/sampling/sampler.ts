@@ -146,7 +146,9 @@ export function createSampler<P, C>(
       const logProbs = scoreTokens(policy, batch);
       if (!hasValues) return { logProbs };
       const read = slice(batch.ids, 1, 0, -1);
-      return { logProbs, values: beforeTokens(policy.predict(policy.embed(read)).values()) };
+      const { prefix } = batch;
+      const { values } = policy.predict(policy.embed(read), prefix && { prefix });
+      return { logProbs, values: beforeTokens(values()) };
     },
     { device },
   );

@@ -50,11 +50,18 @@ export interface ScoringLayout {
 /** The parts of a batch that its scores depend on. */
 export type ScoredBatch =
   & Pick<Demonstrations, "ids" | "temperature">
-  & Partial<Pick<Demonstrations, "mask" | "learned">>;
+  & Partial<Pick<Demonstrations, "mask" | "learned" | "prefix">>;
 
 /** Only these parts: a program's arguments are copied to the device. */
-export function scoredPart({ ids, temperature = 1, mask, learned }: ScoredBatch): ScoredBatch {
-  return { ids, temperature, ...mask && learned !== undefined && { mask, learned } };
+export function scoredPart(
+  { ids, temperature = 1, mask, learned, prefix }: ScoredBatch,
+): ScoredBatch {
+  return {
+    ids,
+    temperature,
+    ...mask && learned !== undefined && { mask, learned },
+    ...prefix && { prefix },
+  };
 }
 
 /** Log-probabilities by sequence: at t that of the t-th token, 0 at the first. */
