@@ -11,12 +11,18 @@ import {
   zeros,
 } from "@unitune/core";
 import { type Recording, resolve } from "./record.ts";
-import { type Application, type Cotangents, type GradientRule, rules } from "./rules.ts";
+import {
+  type Application,
+  type Cotangents,
+  type GradientRule,
+  rules,
+  type SparsePart,
+} from "./rules.ts";
 
 function applyRule<P extends PrimitiveName>(
   { op, parameters }: Expression<P>,
   application: Omit<Application<P>, "parameters">,
-): Cotangents {
+): ReturnType<GradientRule<P>> {
   const rule: GradientRule<P> = rules[op];
   return rule({ ...application, parameters });
 }
@@ -28,9 +34,10 @@ export function pull(
   seeds: Cotangents,
 ): (Tensor | undefined)[] {
   const cotangents = new Array<Tensor | undefined>(slots.length);
-  const accumulate = (slot: number, cotangent: Tensor) => {
+  const accumulate = (slot: number, part: Tensor | SparsePart) => {
     const sum = cotangents[slot];
-    cotangents[slot] = sum === undefined ? cotangent : add(sum, cotangent);
+    if ("addTo" in part) cotangents[slot] = part.addTo(sum);
+    else cotangents[slot] = sum === undefined ? part : add(sum, part);
   };
   results.forEach((source, i) => {
     const seed = seeds[i];

@@ -65,8 +65,16 @@ export interface Application<P extends PrimitiveName> {
 /** The cotangent of each operand, null for none; operands that are no floats have none. */
 export type Cotangents = readonly (Tensor | null)[];
 
+/** A part of a cotangent that is zero almost everywhere: it is added where it is not. */
+export interface SparsePart {
+  /** The sum of the parts so far and this one (default: this one alone). */
+  readonly addTo: (sum?: Tensor) => Tensor;
+}
+
 /** A function from the cotangents of the results to the cotangents of the operands. */
-export type GradientRule<P extends PrimitiveName> = (application: Application<P>) => Cotangents;
+export type GradientRule<P extends PrimitiveName> = (
+  application: Application<P>,
+) => readonly (Tensor | SparsePart | null)[];
 
 /** The backward function that autodiff keeps behind the opaque rule of `customVjp`. */
 export interface CustomVjpRule extends CustomRule {
@@ -283,15 +291,21 @@ export const rules: { readonly [P in PrimitiveName]: GradientRule<P> } = {
   // rows of g added to the rows of the table that they came from
   gather: ({ cotangents, inputs }) => {
     const [table, ids] = [operand(inputs, 0), operand(inputs, 1)];
-    return [scatterAdd(ids, only(cotangents), at(table.shape, 0)), null];
+    return [{
+      addTo: (sum) => scatterAdd(ids, only(cotangents), sum ?? at(table.shape, 0)),
+    }, null];
   },
-  // none, the rows of g; 0 where an id is outside, since that update fell away
+  // none, the rows of g; 0 where an id is outside, since that update fell away; g for a table
   scatterAdd: ({ cotangents, inputs, parameters: { rows } }) => {
     const [ids, updates] = [operand(inputs, 0), operand(inputs, 1)];
     const inside = and(lessEqual(0, ids), less(ids, rows));
     const rowAxes = updates.shape.slice(ids.shape.length).map(() => 1);
     const found = gather(only(cotangents), ids);
-    return [null, where(reshape(inside, [...ids.shape, ...rowAxes]), found, 0)];
+    return [
+      null,
+      where(reshape(inside, [...ids.shape, ...rowAxes]), found, 0),
+      ...inputs.slice(2).map(() => only(cotangents)),
+    ];
   },
   // g written amid zeros, none
   dynamicSlice: ({ cotangents, inputs, parameters: { axis } }) => {

@@ -603,14 +603,27 @@ export const primitives: { readonly [P in PrimitiveName]: Primitive<P> } = {
     },
   },
   scatterAdd: {
-    doc: "out[ids[i], ...] += updates[i, ...]",
-    operands: 2,
+    doc: "out[ids[i], ...] += updates[i, ...], from zeros or from a table [rows, ...row]",
+    operands: "any",
     infer(inputs, { rows }) {
       const [ids, updates] = [operand(inputs, 0), operand(inputs, 1)];
+      const result = {
+        shape: [rows, ...updates.shape.slice(ids.shape.length)],
+        dtype: updates.dtype,
+      };
       const fits = ids.dtype === "i32" && isFloat(updates.dtype) &&
-        ids.shape.every((size, axis) => size === updates.shape[axis]);
-      if (!fits) fail("scatterAdd", inputs, "i32 ids [...] and float updates [...ids, ...row]");
-      return { shape: [rows, ...updates.shape.slice(ids.shape.length)], dtype: updates.dtype };
+        ids.shape.every((size, axis) => size === updates.shape[axis]) &&
+        inputs.slice(2).every(({ shape, dtype }, i) =>
+          i === 0 && dtype === result.dtype && sameShape(shape, result.shape)
+        );
+      if (!fits) {
+        fail(
+          "scatterAdd",
+          inputs,
+          "i32 ids [...], float updates [...ids, ...row], and a table [rows, ...row] or none",
+        );
+      }
+      return result;
     },
   },
   dynamicSlice: {

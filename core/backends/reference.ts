@@ -335,9 +335,10 @@ const kernels: { readonly [P in PrimitiveName]: Kernel<P> } = {
     });
   },
   scatterAdd: (inputs, { shape, data }, { rows }) => {
-    const [ids, updates] = [input(inputs, 0), input(inputs, 1)];
+    const [ids, updates, table] = [input(inputs, 0), input(inputs, 1), inputs[2]];
     const width = sizeOf(shape.slice(1));
     const sums = makeSums(data.length);
+    if (table !== undefined) { for (let i = 0; i < data.length; i++) sums.add(i, get(table, i)); }
     ids.data.forEach((id, i) => {
       if (id < 0 || id >= rows) return;
       for (let j = 0; j < width; j++) sums.add(id * width + j, get(updates, i * width + j));

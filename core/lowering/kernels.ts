@@ -210,9 +210,10 @@ export type Kernel =
     readonly count: number;
     readonly width: number;
   }
-  /** `output[ids[i], :] += updates[i, :]`, from zeros; sizes as in `gather`. */
+  /** `output[ids[i], :] += updates[i, :]`, from a table or from zeros; sizes as in `gather`. */
   | {
     readonly kind: "scatterAdd";
+    readonly table: number | undefined;
     readonly ids: number;
     readonly updates: number;
     readonly output: number;
@@ -357,6 +358,7 @@ function withBuffers(
         ...kernel,
         ids: read(kernel.ids),
         updates: read(kernel.updates),
+        table: kernel.table === undefined ? undefined : read(kernel.table),
         output: write(kernel.output),
       };
     case "argsort":

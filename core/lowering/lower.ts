@@ -265,11 +265,12 @@ const gather: LoweringRule<"gather"> = (placement, node, [{ buffer: output }]) =
 };
 
 const scatterAdd: LoweringRule<"scatterAdd"> = (placement, node, [{ buffer: output }]) => {
-  const [ids, updates] = [at(node.inputs, 0), at(node.inputs, 1)];
+  const [ids, updates, table] = [at(node.inputs, 0), at(node.inputs, 1), node.inputs[2]];
   return [{
     kind: "scatterAdd",
     ids: needed(placement, ids),
     updates: needed(placement, updates),
+    table: table === undefined ? undefined : needed(placement, table),
     output,
     rows: node.parameters.rows,
     count: sizeOf(nodeAt(placement.graph, ids).shape),

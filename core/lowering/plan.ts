@@ -72,6 +72,9 @@ function worksInPlace(kernel: Kernel, input: number, output: number): boolean {
   if (kernel.kind === "dynamicUpdate") {
     return kernel.input === input && kernel.update !== input && kernel.start !== input;
   }
+  if (kernel.kind === "scatterAdd") {
+    return kernel.table === input && kernel.ids !== input && kernel.updates !== input;
+  }
   if (kernel.kind !== "map") return false;
   const store = kernel.stores.find(({ buffer }) => buffer === output);
   return store !== undefined &&
@@ -109,12 +112,81 @@ function chooseDonors(
 }
 
 /**
+ * The temporary buffers that a kernel writes over others, which it is the last to read: for each, the
+ * other.
+ *
+ * @param lowered The kernels and their buffers.
+ * @param spans When buffers are needed.
+ * @returns The buffers that are written over, by those that take their place.
+ */
+export function takenOver(
+  { buffers, kernels }: Lowered,
+  spans: readonly (Span | undefined)[],
+): ReadonlyMap<number, number> {
+  const taken = new Map<number, number>();
+  const isTemporary = (buffer: number) => at(buffers, buffer).role.kind === "temporary";
+  kernels.forEach((kernel, position) => {
+    const { reads, writes } = usedBuffers(kernel);
+    const ending = new Set(
+      reads.filter((buffer) => isTemporary(buffer) && spans[buffer]?.last === position),
+    );
+    for (const output of writes) {
+      if (!isTemporary(output) || spans[output]?.first !== position) continue;
+      const { dtype, size } = at(buffers, output);
+      const input = [...ending].find((buffer) => {
+        const own = at(buffers, buffer);
+        return buffer !== output && own.dtype === dtype && own.size === size &&
+          worksInPlace(kernel, buffer, output);
+      });
+      if (input === undefined) continue;
+      ending.delete(input);
+      taken.set(output, input);
+    }
+  });
+  return taken;
+}
+
+/** Temporary buffers of one size that live one after the other in one place. */
+interface Tenancy extends Span {
+  readonly buffers: readonly number[];
+  /** Bytes of each. */
+  readonly bytes: number;
+}
+
+/** The temporary buffers by the places that they need. */
+function tenanciesOf(
+  lowered: Lowered,
+  spans: readonly (Span | undefined)[],
+  alignment: number,
+): Tenancy[] {
+  const taken = takenOver(lowered, spans);
+  const firstOf = (buffer: number): number => {
+    const before = taken.get(buffer);
+    return before === undefined ? buffer : firstOf(before);
+  };
+  const tenancies = new Map<number, Tenancy>();
+  lowered.buffers.forEach((plan, buffer) => {
+    const span = spans[buffer];
+    if (plan.role.kind !== "temporary" || span === undefined) return;
+    const first = firstOf(buffer);
+    const own = tenancies.get(first);
+    tenancies.set(first, {
+      buffers: [...own?.buffers ?? [], buffer],
+      bytes: alignedBytes(plan, alignment),
+      first: Math.min(span.first, own?.first ?? span.first),
+      last: Math.max(span.last, own?.last ?? span.last),
+    });
+  });
+  return [...tenancies.values()];
+}
+
+/**
  * Offsets for buffers such that no two that live at the same time overlap, and none lies in more
  * pages than it must. Large ones come first, and of one size those that live long, which leave fewer
  * gaps between those that come after them.
  */
 function packArena(
-  items: readonly { buffer: number; bytes: number; first: number; last: number }[],
+  items: readonly Tenancy[],
   pageBytes: number,
 ): { offsets: Map<number, number>; bytes: number } {
   const placed: { start: number; end: number; first: number; last: number }[] = [];
@@ -131,7 +203,7 @@ function packArena(
       start = placeInPages(Math.max(start, other.end), item.bytes, pageBytes);
     }
     placed.push({ start, end: start + item.bytes, first: item.first, last: item.last });
-    offsets.set(item.buffer, start);
+    for (const buffer of item.buffers) offsets.set(buffer, start);
     bytes = Math.max(bytes, start + item.bytes);
   }
   return { offsets, bytes };
@@ -171,13 +243,8 @@ export function planMemory(
 ): MemoryPlan {
   const spans = lifetimes(lowered);
   const donors = chooseDonors(lowered, donated, spans);
-  const temporaries = lowered.buffers.flatMap((plan, buffer) => {
-    const span = spans[buffer];
-    return plan.role.kind === "temporary" && span !== undefined
-      ? [{ buffer, bytes: alignedBytes(plan, alignment), ...span }]
-      : [];
-  });
-  const { offsets, bytes: arenaBytes } = packArena(temporaries, pageBytes);
+  const tenancies = tenanciesOf(lowered, spans, alignment);
+  const { offsets, bytes: arenaBytes } = packArena(tenancies, pageBytes);
   const small: SmallResult[] = [];
   let [ownBytes, allocated, allocatedBytes] = [arenaBytes, 0, 0];
   const placeResult = (buffer: number): Place => {
@@ -201,6 +268,9 @@ export function planMemory(
     const offset = offsets.get(buffer);
     return offset === undefined ? undefined : { kind: "own", offset };
   });
-  const unplannedBytes = temporaries.reduce((total, { bytes }) => total + bytes, 0);
+  const unplannedBytes = tenancies.reduce(
+    (total, { buffers, bytes }) => total + buffers.length * bytes,
+    0,
+  );
   return { places, arenaBytes, unplannedBytes, ownBytes, small, allocatedBytes };
 }

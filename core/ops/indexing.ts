@@ -36,8 +36,8 @@ export function gather(table: Tensor, ids: Tensor): Tensor {
 
 /**
  * The transpose of {@linkcode gather}: `out[ids[i], ...] += updates[i, ...]` into `rows` rows of
- * zeros. Ids outside 0..rows-1 fall away. In f32, an element of up to 2^24 terms is off by at most
- * 2^-13 of the sum of their magnitudes.
+ * zeros, or of a table. Ids outside 0..rows-1 fall away. In f32, an element of up to 2^24 terms is off
+ * by at most 2^-13 of the sum of their magnitudes.
  *
  * @example
  * ```ts
@@ -50,11 +50,15 @@ export function gather(table: Tensor, ids: Tensor): Tensor {
  *
  * @param ids i32 `[...ids]`.
  * @param updates Floats `[...ids, ...row]`.
- * @param rows The number of rows of the result.
+ * @param rows The number of rows of the result, or the table `[rows, ...row]` that is added to: a
+ * program that needs it no more writes in its place.
  * @returns `[rows, ...row]`.
  * @throws {ShapeError} If the ids are not i32, the updates no floats, or their shapes do not fit.
  */
-export function scatterAdd(ids: Tensor, updates: Tensor, rows: number): Tensor {
+export function scatterAdd(ids: Tensor, updates: Tensor, rows: number | Tensor): Tensor {
+  if (typeof rows !== "number") {
+    return apply("scatterAdd", [ids, updates, rows], { rows: at(rows.shape, 0) });
+  }
   checkShape("scatterAdd", [rows]);
   return apply("scatterAdd", [ids, updates], { rows });
 }

@@ -253,7 +253,7 @@ Deno.test("temporary buffers share memory when they do not live at the same time
       a: [units, "temporary"],
       b: [3, "temporary"],
       c: [2, "temporary"],
-      d: [3, "temporary"],
+      d: [3, "temporary", "i32"],
       y: [80, "output"],
       u: [1, "temporary"],
     }, [["x", "ab"], ["b", "c"], ["bc", "d"], ["cd", "y"]]);
@@ -264,6 +264,37 @@ Deno.test("temporary buffers share memory when they do not live at the same time
   assertEquals(
     around(4),
     "x operand 0, a at 0, b at 4, c at 7, d at 0, y allocated 0, u nowhere",
+  );
+});
+
+Deno.test("a buffer is written over the one of its size that is read for the last time there", () => {
+  const sizes: Named = {
+    x: [1, "input"],
+    a: [3, "temporary"],
+    b: [3, "temporary"],
+    c: [3, "temporary"],
+    y: [80, "output"],
+  };
+  const chain: readonly Work[] = [["x", "a"], ["a", "b"], ["b", "c"], ["c", "y"]];
+  assertEquals(placesOf(sizes, chain), "x operand 0, a at 0, b at 0, c at 0, y allocated 0");
+  // One that is read later, or of another size or type, keeps its place.
+  assertEquals(
+    placesOf(sizes, [["x", "a"], ["a", "b"], ["ab", "c"], ["c", "y"]]),
+    "x operand 0, a at 0, b at 3, c at 0, y allocated 0",
+  );
+  const other = (b: Named[string]) => placesOf({ ...sizes, b }, chain);
+  assertEquals(
+    other([2, "temporary"]),
+    "x operand 0, a at 0, b at 3, c at 0, y allocated 0",
+  );
+  assertEquals(
+    other([3, "temporary", "i32"]),
+    "x operand 0, a at 0, b at 3, c at 0, y allocated 0",
+  );
+  // Of two that a kernel writes, one takes the place.
+  assertEquals(
+    placesOf(sizes, [["x", "a"], ["a", "bc"], ["bc", "y"]]),
+    "x operand 0, a at 0, b at 0, c at 3, y allocated 0",
   );
 });
 

@@ -621,6 +621,20 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     ),
     makeCase([i32([], constantly(1)), float([2])], on("scatterAdd", { rows: 3 }), 2, accumulated),
     makeCase([i32([0]), float([0, 2])], on("scatterAdd", { rows: 3 }), 2, accumulated),
+    makeCase(
+      [i32([4], constantly(2, 0, 5, 2)), float([4, 6]), float([4, 6])],
+      on("scatterAdd", { rows: 4 }),
+      2,
+      accumulated,
+      "to a table",
+    ),
+    makeCase(
+      [i32([1100]), float([1100, 2]), float([3, 2])],
+      on("scatterAdd", { rows: 3 }),
+      1,
+      accumulated,
+      "many to a table",
+    ),
   ],
   dynamicSlice: [
     makeCase(

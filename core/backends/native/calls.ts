@@ -186,11 +186,11 @@ function made(kernel: Kernel, dtypeOf: (buffer: number) => DType): readonly Made
       }];
     }
     case "scatterAdd": {
-      const { ids, updates, output, rows, count, width } = kernel;
+      const { ids, updates, table, output, rows, count, width } = kernel;
       return [{
         callee: runtime("scatterAdd"),
-        buffers: [ids, updates, output],
-        parameters: [rows, count, width, dtypeOf(output) === "f32" ? 1 : 0],
+        buffers: [ids, updates, output, table ?? output],
+        parameters: [rows, count, width, table === undefined ? 0 : 1],
       }];
     }
     case "argsort": {

@@ -31,8 +31,9 @@ void native_gather(const context *c, char *const *b, const int64_t *p) {
 }
 
 /*
- * p: rows, count, width, and whether elements are floats. b: ids, updates, output. Each row adds its
- * updates in their order; they are found by counting.
+ * p: rows, count, width, and whether there is a table that is added to. b: ids, updates, output, and
+ * the table, which may be the output. Each row adds its updates in their order; they are found by
+ * counting.
  */
 void native_scatterAdd(const context *c, char *const *b, const int64_t *p) {
   const uint32_t *ids = (const uint32_t *)b[0];
@@ -50,21 +51,16 @@ void native_scatterAdd(const context *c, char *const *b, const int64_t *p) {
   /* Now ends[row] is where the updates of a row end, and those of the next begin. */
   for (int64_t row = begin; row < end; row++) {
     int64_t first = row == begin ? 0 : ends[row - begin - 1], last = ends[row - begin];
-    if (!p[3]) {
-      const uint32_t *updates = (const uint32_t *)b[1];
-      uint32_t *to = (uint32_t *)b[2] + row * width;
-      memset(to, 0, 4 * width);
-      for (int64_t i = first; i < last; i++) {
-        const uint32_t *from = updates + order[i] * width;
-        for (int64_t j = 0; j < width; j++) to[j] += from[j];
-      }
+    const float *updates = (const float *)b[1], *table = (const float *)b[3] + row * width;
+    float *to = (float *)b[2] + row * width;
+    if (p[3] && first == last) {
+      if (to != table) memcpy(to, table, 4 * width);
       continue;
     }
-    const float *updates = (const float *)b[1];
-    float *to = (float *)b[2] + row * width;
     for (int64_t j = 0; j < width; j += 64) {
       int64_t part = least(64, width - j);
       double sums[64] = { 0 };
+      if (p[3]) for (int64_t l = 0; l < part; l++) sums[l] = table[j + l];
       for (int64_t i = first; i < last; i++) {
         const float *from = updates + order[i] * width + j;
         for (int64_t l = 0; l < part; l++) sums[l] += from[l];

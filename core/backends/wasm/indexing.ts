@@ -76,8 +76,8 @@ export const gather: CodeEmitter<"gather"> = (kernel, frame) => {
   );
 };
 
-/** Ids up to which updates are added in f32: a row's sum then has no more terms. */
-const FEW_IDS = 256;
+/** Ids up to which updates are added in f32: a row's sum then has no more terms, and its own. */
+const FEW_IDS = 1024;
 
 /** Columns that are added up at once: a cache line of updates. */
 const STRIP = 16;
@@ -100,16 +100,21 @@ export function scatterScratch(kernel: KernelOf<"scatterAdd">): number {
   return kernel.count <= FEW_IDS ? 0 : height * rowBytes;
 }
 
-/** Clears the rows, then adds each update to the row of its id, in order. */
+/** Begins with the table or with zeros, then adds each update to the row of its id, in order. */
 const scatterFew: CodeEmitter<"scatterAdd"> = (kernel, frame) => {
-  const { updates, output, rows, width } = kernel;
+  const { updates, table, output, rows, width } = kernel;
   const { locals, base } = frame;
   const [to, from, column] = [locals.add(types.int), locals.add(types.int), locals.add(types.int)];
   const whole = width - width % 4;
   const addressOf = (pointer: number) =>
     int.add(local.get(pointer), int.shl(local.get(column), int.const(2)));
+  const [place, all] = [local.get(base(output)), int.const(4 * rows * width)];
+  const begin = table === undefined ? memory.fill(place, 0, all) : branch(
+    int.ne(local.get(base(table)), place),
+    memory.copy(place, local.get(base(table)), all),
+  );
   return [
-    memory.fill(local.get(base(output)), 0, int.const(4 * rows * width)),
+    begin,
     eachId(
       kernel,
       frame,
@@ -166,6 +171,24 @@ function addColumns(frame: Frame, to: number, from: number, columns: number): Co
   ];
 }
 
+/** Widens columns of the table to a row in f64. */
+function widenColumns(frame: Frame, from: number, to: number, columns: number): Code {
+  const x = frame.locals.add(types.v128);
+  const whole = columns - columns % 4;
+  return [
+    Array.from({ length: whole / 4 }, (_, four) => [
+      local.set(x, v128.load(local.get(from), 16 * four)),
+      v128.store(local.get(to), promote(local.get(x), 0), 32 * four),
+      v128.store(local.get(to), promote(local.get(x), 1), 32 * four + 16),
+    ]),
+    Array.from({ length: columns - whole }, (_, rest) => {
+      const element = whole + rest;
+      const term = f64x2.promoteLow(v128.load32Zero(local.get(from), 4 * element));
+      return v128.store64Lane(local.get(to), term, 0, 8 * element);
+    }),
+  ];
+}
+
 /** Rounds a row in f64 to columns of the output. */
 function roundColumns(from: number, to: number, columns: number): Code {
   const half = (offset: number) => v128.load(local.get(from), offset);
@@ -190,7 +213,7 @@ function roundColumns(from: number, to: number, columns: number): Code {
  * updates, as many rows at a time as the cache holds.
  */
 const scatterMany: CodeEmitter<"scatterAdd"> = (kernel, frame) => {
-  const { ids, updates, output, rows, count, width } = kernel;
+  const { ids, updates, table, output, rows, count, width } = kernel;
   const { locals, base, scratchAddress } = frame;
   const { height, rowBytes } = tableOf(kernel);
   const integer = () => locals.add(types.int);
@@ -208,8 +231,17 @@ const scatterMany: CodeEmitter<"scatterAdd"> = (kernel, frame) => {
       int.add(local.get(base(buffer)), times(strip, 4 * STRIP)),
       int.mul(index, int.const(4 * width)),
     );
+  /** Each row that is held, at its place in a buffer and in scratch memory. */
+  const eachRow = (buffer: number, inside: (place: number, held: number) => Code): Code =>
+    countFromZero(row, local.get(here), [
+      local.set(from, int.add(scratchAddress, times(row, rowBytes))),
+      local.set(to, place(buffer, int.add(local.get(first), local.get(row)))),
+      inside(to, from),
+    ]);
   const rowsOf = (columns: number): Code => [
-    memory.fill(scratchAddress, 0, times(here, rowBytes)),
+    table === undefined
+      ? memory.fill(scratchAddress, 0, times(here, rowBytes))
+      : eachRow(table, (place, held) => widenColumns(frame, place, held, columns)),
     countFromZero(round, int.const(count), [
       local.set(
         id,
@@ -225,11 +257,7 @@ const scatterMany: CodeEmitter<"scatterAdd"> = (kernel, frame) => {
         addColumns(frame, to, from, columns),
       ]),
     ]),
-    countFromZero(row, local.get(here), [
-      local.set(from, int.add(scratchAddress, times(row, rowBytes))),
-      local.set(to, place(output, int.add(local.get(first), local.get(row)))),
-      roundColumns(from, to, columns),
-    ]),
+    eachRow(output, (place, held) => roundColumns(held, place, columns)),
   ];
   const rest = width % STRIP;
   return [

@@ -2,7 +2,7 @@
 import type { Extent } from "../../lowering/cut.ts";
 import type { KernelOf } from "../../lowering/kernels.ts";
 import { levelsOf } from "../../lowering/levels.ts";
-import { copier } from "./copier.ts";
+import { copier, copyInto } from "./copier.ts";
 import {
   type Dispatch,
   type DispatchEmitter,
@@ -69,35 +69,43 @@ const SEARCH_LANES = 64;
 
 /** Each row adds up the updates whose id is its own, in their order: no two write one element. */
 export const scatterAdd: DispatchEmitter<"scatterAdd"> = (kernel, context) => {
-  const { ids, updates, output, rows, count, width } = kernel;
+  const { table, output, rows, width } = kernel;
   if (rows * width === 0) return [];
+  const begin = table === undefined ? [] : copyInto(context, output, table, width);
+  return [...begin, ...additions(kernel, context)];
+};
+
+/** The updates added to what the output has begun with: a table, or nothing where it is to be zeros. */
+const additions: DispatchEmitter<"scatterAdd"> = (kernel, context) => {
+  const { ids, updates, table, output, rows, count, width } = kernel;
   const isTogether = context.tuning.tiles && rows * count >= SEARCH_TOGETHER;
   const addRange = isTogether ? searchTogether : searchAlone;
+  const [isBegun, isOnly] = [table !== undefined, count <= LOOP_ROUNDS];
   if (!context.isApart) {
     const to = wholeExtent(context, output);
     return inRanges(
       count,
       LOOP_ROUNDS,
       context,
-      (rangeOf) => addRange(kernel, context, { to, rangeOf, goesOn: false }),
+      (rangeOf) => addRange(kernel, context, { to, rangeOf, goesOn: isBegun && isOnly }),
     );
   }
   return extentsOf(context, output, 1).flatMap((to) =>
     idsAtOnce(kernel, context, to).flatMap((own) => {
       const touched = [[output, to], [ids, own], [updates, across(own, width)]] as const;
       // Whole ranges are added to those before, and a part of the only one goes on with its sums.
-      const [isFirst, isOnly] = [own.first === 0, count <= LOOP_ROUNDS];
+      const isStart = own.first === 0 && !isBegun;
       const range: Range = {
         lines: [],
         begin: `${own.first}u`,
         end: `${Math.min(count, own.last + 1)}u`,
-        isFirst: isFirst || isOnly ? undefined : "false",
+        isFirst: isStart || isOnly ? undefined : "false",
         isLast: undefined,
       };
       return addRange(kernel, touching(context, touched), {
         to,
         rangeOf: () => range,
-        goesOn: isOnly && !isFirst,
+        goesOn: isOnly && !isStart,
       });
     })
   );
@@ -144,7 +152,7 @@ type AddRange = (
 
 /** The operands with which rows are added up. */
 function adderOf(
-  { updates, output, width }: KernelOf<"scatterAdd">,
+  { updates, table, output, width }: KernelOf<"scatterAdd">,
   context: KernelContext,
   goesOn: boolean,
 ) {
@@ -159,12 +167,11 @@ function adderOf(
     begin: (place: string) => `var total = ${goesOn ? get(output, place) : zero};`,
     add: (total: string, i: string, column: string) =>
       `${total} += ${get(updates, `${i} * ${units}u + ${column}`)};`,
-    /** The sums of other ranges are there already. */
+    /** The sums of other ranges are there already, and so is the table. */
     finish: (place: string, { isFirst }: Range) => {
-      const before = isFirst === undefined
-        ? ""
-        : `select(${get(output, place)}, ${zero}, ${isFirst}) + `;
-      return set(output, place, `${before}total`);
+      const own = get(output, place);
+      const before = table === undefined ? `select(${own}, ${zero}, ${isFirst})` : own;
+      return set(output, place, isFirst === undefined ? "total" : `${before} + total`);
     },
   };
 }

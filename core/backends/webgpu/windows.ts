@@ -1,7 +1,7 @@
 /** Windows of elements whose place is known only when they are copied. */
 import type { KernelOf } from "../../lowering/kernels.ts";
 import { at } from "../../shape.ts";
-import { copier } from "./copier.ts";
+import { copier, copyInto } from "./copier.ts";
 import {
   type Dispatch,
   type DispatchEmitter,
@@ -82,21 +82,8 @@ export const dynamicSlice: DispatchEmitter<"dynamicSlice"> = (kernel, context) =
 /** The elements with a window written over. */
 export const dynamicUpdate: DispatchEmitter<"dynamicUpdate"> = (kernel, context) => {
   const { input, update, output, inner } = kernel;
-  const copies = context.storageOf(input) === context.storageOf(output)
-    ? []
-    : extentsOf(context, output, 1).flatMap((own) => {
-      const { shader, unit, get, set } = copier(
-        touching(context, [[input, own], [output, own]]),
-        inner,
-        [input, output],
-      );
-      const element = elementOf(own, unit);
-      return overElements(shader, countOf(own, unit), context.tuning, [
-        set(output, element, get(input, element)),
-      ]);
-    });
   return [
-    ...copies,
+    ...copyInto(context, output, input, inner),
     ...overWindows(kernel, context, { window: update, whole: output, isRead: false }),
   ];
 };
