@@ -34,6 +34,7 @@ import type {
 } from "./kernels.ts";
 import { mergeMaps } from "./merge.ts";
 import { withOperands } from "./operands.ts";
+import { recompute } from "./recompute.ts";
 import { scheduleKernels } from "./schedule.ts";
 import { contiguous } from "./source.ts";
 import { splitLong } from "./split.ts";
@@ -505,10 +506,6 @@ export function lower(graph: Graph): Lowered {
   const { kernels, buffers, inputs, outputs, awaited } = emitAll(graph, stored);
   const whole = splitLong(mergeMaps(kernels, buffers, awaited).map(coalesce), buffers);
   const fused = fuseEpilogues(whole.kernels, whole.buffers);
-  return {
-    buffers: whole.buffers,
-    kernels: scheduleKernels(fused, whole.buffers),
-    inputs,
-    outputs,
-  };
+  const ordered = scheduleKernels(fused, whole.buffers);
+  return recompute({ buffers: whole.buffers, kernels: ordered, inputs, outputs });
 }

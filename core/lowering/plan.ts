@@ -146,6 +146,21 @@ export function takenOver(
   return taken;
 }
 
+/**
+ * The kernels between which each buffer takes memory: as long as it is needed, but for the last kernel
+ * where that writes another one in its place.
+ *
+ * @param lowered The kernels and their buffers.
+ * @returns The kernels by buffer; undefined where none touches it.
+ */
+export function heldSpans(lowered: Lowered): (Span | undefined)[] {
+  const spans = lifetimes(lowered);
+  const overwritten = new Set(takenOver(lowered, spans).values());
+  return spans.map((span, buffer) =>
+    span !== undefined && overwritten.has(buffer) ? { ...span, last: span.last - 1 } : span
+  );
+}
+
 /** Temporary buffers of one size that live one after the other in one place. */
 interface Tenancy extends Span {
   readonly buffers: readonly number[];

@@ -2,8 +2,7 @@
 import { bytesPerElement } from "../dtype.ts";
 import { at, sizeOf } from "../shape.ts";
 import { type Kernel, type Lowered, usedBuffers } from "./kernels.ts";
-import { lifetimes } from "./lifetimes.ts";
-import { alignedBytes, type MemoryPlan, takenOver } from "./plan.ts";
+import { alignedBytes, heldSpans, type MemoryPlan } from "./plan.ts";
 import { pairsOf } from "./visible.ts";
 
 /**
@@ -111,17 +110,13 @@ export function peakOf(lowered: Lowered, plan: MemoryPlan): Peak {
     { length: lowered.kernels.length + 1 },
     () => ({ gradientBytes: 0, activationBytes: 0 }),
   );
-  const spans = lifetimes(lowered);
-  const replaced = new Set(takenOver(lowered, spans).values());
-  spans.forEach((span, buffer) => {
+  heldSpans(lowered).forEach((span, buffer) => {
     const own = at(lowered.buffers, buffer);
     if (span === undefined || own.role.kind !== "temporary") return;
     const kind = gradients.has(buffer) ? "gradientBytes" : "activationBytes";
     const bytes = alignedBytes(own);
-    // The kernel that is the last to read it has written over it.
-    const end = replaced.has(buffer) ? span.last : span.last + 1;
     at(changes, span.first)[kind] += bytes;
-    at(changes, end)[kind] -= bytes;
+    at(changes, span.last + 1)[kind] -= bytes;
   });
   const now = { gradientBytes: 0, activationBytes: 0 };
   let most: Peak = { ...now };

@@ -374,7 +374,7 @@ function compiled(kernel: Kernel) {
 type Floats = (buffer: number) => TypedArray;
 
 /** A program as functions that run one after the other. */
-function emitProgram(lowered: Lowered, plan: MemoryPlan): Code<ArrayBuffer> {
+export function emitProgram(lowered: Lowered, plan: MemoryPlan): Code<ArrayBuffer> {
   const { buffers, kernels } = expand(lowered);
   const own = new ArrayBuffer(plan.ownBytes);
   const functions = kernels.map(compiled);
@@ -405,8 +405,8 @@ function emitProgram(lowered: Lowered, plan: MemoryPlan): Code<ArrayBuffer> {
   };
 }
 
-/** The backend as a device. */
-export function javascript(): Device {
+/** The backend as a device, of programs as they are emitted by default. */
+export function javascript(emit = emitProgram): Device {
   const host = makeHost<ArrayBuffer>({
     name: "javascript",
     allocate: (bytes) => new ArrayBuffer(bytes),
@@ -414,7 +414,7 @@ export function javascript(): Device {
       new Uint8Array(memory).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
     read: (memory, dtype, { begin, end }) =>
       Promise.resolve(viewOver[dtype](memory, 0, end).slice(begin)),
-    emit: emitProgram,
+    emit,
   });
   return { ...host, profile: () => Promise.resolve(undefined), [Symbol.dispose]() {} };
 }

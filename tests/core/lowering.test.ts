@@ -52,7 +52,7 @@ import {
 import fc from "fast-check";
 import { type Kernel, type Lowered, renumbered, usedBuffers } from "../../core/lowering/kernels.ts";
 import { lower } from "../../core/lowering/lower.ts";
-import { type MemoryPlan, planMemory, takenOver } from "../../core/lowering/plan.ts";
+import { heldSpans, type MemoryPlan, planMemory } from "../../core/lowering/plan.ts";
 import { cases } from "./primitives_table.ts";
 import { arbitraryProgram, inputsOf, type RandomProgram, runProgram } from "./programs.ts";
 
@@ -404,15 +404,13 @@ function lifetimes({ buffers, kernels }: Lowered): ({ first: number; last: numbe
 /** Bytes of the program's own memory that buffers take, with their lifetimes. */
 function intervals(lowered: Lowered, plan: MemoryPlan) {
   const spans = lifetimes(lowered);
-  const overwritten = new Set(takenOver(lowered, spans).values());
+  const held = heldSpans(lowered);
   return lowered.buffers.flatMap(({ dtype, size, role }, buffer) => {
     const [place, span] = [plan.places[buffer], spans[buffer]];
     if (place?.kind !== "own" || span === undefined) return [];
     const end = place.offset + size * bytesPerElement[dtype];
-    // A small result is copied out after the last kernel, and a buffer that is written over ends
-    // where the other begins.
-    const lastOwn = overwritten.has(buffer) ? span.last - 1 : span.last;
-    const last = role.kind === "output" ? lowered.kernels.length : lastOwn;
+    // A small result is copied out after the last kernel.
+    const last = role.kind === "output" ? lowered.kernels.length : held[buffer]?.last ?? span.last;
     return [{ first: span.first, last, start: place.offset, end }];
   });
 }
