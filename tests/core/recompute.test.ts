@@ -73,7 +73,10 @@ Deno.test("a gate that a gradient reads late is computed again, and less memory 
   const less = recompute(gated, eager);
   const loops = (kernels: readonly Kernel[]) => kernels.filter(({ kind }) => kind === "map").length;
   assertLess(loops(gated.kernels), loops(less.kernels));
-  assertEquals(less.kernels.length - gated.kernels.length, less.buffers.length - gated.buffers.length);
+  assertEquals(
+    less.kernels.length - gated.kernels.length,
+    less.buffers.length - gated.buffers.length,
+  );
   assertLess(bytesOf(less), bytesOf(gated));
 });
 
@@ -89,25 +92,28 @@ Deno.test("the elements are the same, and every buffer is written before it is r
   const kept = await elementsOf(gatedGradients, weights, (lowered) => lowered);
   const again = await elementsOf(gatedGradients, weights, (lowered) => recompute(lowered, eager));
   assertEquals(again, kept);
-  await fc.assert(fc.asyncProperty(arbitraryProgram, async (program) => {
-    const f = (inputs: readonly Tensor[]) => {
-      const results = runProgram(program, [...inputs]);
-      const total = results.map((result) => sum(mul(result, result)));
-      return [...results, ...total];
-    };
-    const inputs = inputsOf(program);
-    const changed = (lowered: Lowered) => {
-      const less = recompute(lowered, eager);
-      const written = new Set(less.inputs);
-      for (const { reads, writes } of less.kernels.map(usedBuffers)) {
-        assertEquals(reads.filter((buffer) => !written.has(buffer)), []);
-        for (const buffer of writes) written.add(buffer);
-      }
-      return less;
-    };
-    assertEquals(
-      await elementsOf(f, inputs, changed),
-      await elementsOf(f, inputs, (lowered) => lowered),
-    );
-  }), { numRuns: 50 });
+  await fc.assert(
+    fc.asyncProperty(arbitraryProgram, async (program) => {
+      const f = (inputs: readonly Tensor[]) => {
+        const results = runProgram(program, [...inputs]);
+        const total = results.map((result) => sum(mul(result, result)));
+        return [...results, ...total];
+      };
+      const inputs = inputsOf(program);
+      const changed = (lowered: Lowered) => {
+        const less = recompute(lowered, eager);
+        const written = new Set(less.inputs);
+        for (const { reads, writes } of less.kernels.map(usedBuffers)) {
+          assertEquals(reads.filter((buffer) => !written.has(buffer)), []);
+          for (const buffer of writes) written.add(buffer);
+        }
+        return less;
+      };
+      assertEquals(
+        await elementsOf(f, inputs, changed),
+        await elementsOf(f, inputs, (lowered) => lowered),
+      );
+    }),
+    { numRuns: 50 },
+  );
 });

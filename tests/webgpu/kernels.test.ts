@@ -133,7 +133,12 @@ testOnWebGpu("rows are gathered and added up at any width", async (...devices) =
       (inputs) => {
         const [table, updates, ids] = [0, 1, 2].map((index) => tensorOf(inputs, index));
         if (table === undefined || updates === undefined || ids === undefined) return [];
-        return [gather(table, ids), scatterAdd(ids, updates, rows)];
+        return [
+          gather(table, ids),
+          scatterAdd(ids, updates, rows),
+          scatterAdd(ids, updates, table),
+          scatterAdd(ids, updates, scatterAdd(ids, updates, table)),
+        ];
       },
       () => [numbers([rows, width]), numbers([count, width]), tensor(ids, { dtype: "i32" })],
       summed(count),
@@ -148,7 +153,9 @@ testOnWebGpu("many rows look for their ids together", async (...devices) => {
   await assertLikeReference(
     devices.slice(1),
     ([ids, updates]) =>
-      ids === undefined || updates === undefined ? [] : [scatterAdd(ids, updates, rows)],
+      ids === undefined || updates === undefined
+        ? []
+        : [scatterAdd(ids, updates, rows), scatterAdd(ids, updates, updates)],
     () => [tensor(ids, { dtype: "i32" }), numbers([count, 4])],
     summed(100),
     "scatterAdd",

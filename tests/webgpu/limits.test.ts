@@ -149,8 +149,16 @@ const apart: Named = {
     (inputs) => [gather(the(inputs, 0), the(inputs, 1))],
   ],
   "the gradient of a table": [
-    [tensor(placesIn(300, 230), { dtype: "i32" }), numbers([230, 8], 2)],
-    (inputs) => [scatterAdd(the(inputs, 0), the(inputs, 1), 300)],
+    [tensor(placesIn(300, 230), { dtype: "i32" }), numbers([230, 8], 2), numbers([300, 8])],
+    (inputs) => {
+      const [ids, updates, table] = [the(inputs, 0), the(inputs, 1), the(inputs, 2)];
+      return [
+        scatterAdd(ids, updates, 300),
+        scatterAdd(ids, updates, table),
+        // Written over the product of the table, which nothing else reads.
+        scatterAdd(ids, updates, scatterAdd(ids, mul(updates, 2), table)),
+      ];
+    },
   ],
   "the gradient of a table of odd rows, none of them used": [
     [tensor([], { dtype: "i32", shape: [0] }), tensor([], { shape: [0, 7] })],

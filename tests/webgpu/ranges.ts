@@ -1,6 +1,6 @@
 /** Loops that are cut into ranges, for Deno and for browsers: nothing here imports Deno's API. */
 import { grad } from "@unitune/autodiff";
-import { type Device, mul, scatterAdd, sum, type Tensor, tensor } from "@unitune/core";
+import { type Device, mul, scatterAdd, slice, sum, type Tensor, tensor } from "@unitune/core";
 import { assertLikeReference } from "./compare.ts";
 import { numbers, summed } from "./numbers.ts";
 import { packedAttention } from "../packed_attention.ts";
@@ -16,7 +16,10 @@ export async function checkUpdates(
     await assertLikeReference(
       devices,
       ([ids, updates]) =>
-        ids === undefined || updates === undefined ? [] : [scatterAdd(ids, updates, rows)],
+        ids === undefined || updates === undefined ? [] : [
+          scatterAdd(ids, updates, rows),
+          scatterAdd(ids, updates, slice(updates, 0, 0, rows)),
+        ],
       () => [tensor(ids, { dtype: "i32" }), numbers([count, width])],
       summed(count),
       `${rows} rows of ${width}`,
