@@ -182,6 +182,7 @@ export {
 } from "./feeds/forms.ts";
 export type { Reference } from "./feeds/offline.ts";
 export {
+  type AnswerReading,
   type BatchScoring,
   type Experience,
   type OtherAnswers,

@@ -15,7 +15,8 @@ import {
   usedBuffers,
 } from "./kernels.ts";
 import { lifetimes } from "./lifetimes.ts";
-import { alignedBytes, heldSpans } from "./plan.ts";
+import { heldSpans } from "./in_place.ts";
+import { alignedBytes } from "./plan.ts";
 
 /** The sizes from which values are computed again. */
 export interface RecomputeOptions {

@@ -2,7 +2,8 @@
 import { bytesPerElement } from "../dtype.ts";
 import { at, sizeOf } from "../shape.ts";
 import { type Kernel, type Lowered, usedBuffers } from "./kernels.ts";
-import { alignedBytes, heldSpans, type MemoryPlan } from "./plan.ts";
+import { heldSpans } from "./in_place.ts";
+import { alignedBytes, type MemoryPlan } from "./plan.ts";
 import { pairsOf } from "./visible.ts";
 
 /**

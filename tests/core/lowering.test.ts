@@ -52,7 +52,8 @@ import {
 import fc from "fast-check";
 import { type Kernel, type Lowered, renumbered, usedBuffers } from "../../core/lowering/kernels.ts";
 import { lower } from "../../core/lowering/lower.ts";
-import { heldSpans, type MemoryPlan, planMemory } from "../../core/lowering/plan.ts";
+import { heldSpans } from "../../core/lowering/in_place.ts";
+import { type MemoryPlan, planMemory } from "../../core/lowering/plan.ts";
 import { cases } from "./primitives_table.ts";
 import { arbitraryProgram, inputsOf, type RandomProgram, runProgram } from "./programs.ts";
 

@@ -192,7 +192,7 @@ interface StepModels {
  */
 export interface BatchScoring<B> extends Disposable {
   /** The batch with it, by the parameters of the reference in this step, and the way to read it. */
-  complete(batch: RolloutBatch, reference: unknown, reading: Reading): B;
+  complete(batch: RolloutBatch, reference: unknown, reading: AnswerReading): B;
   /** A batch of zeros with zeros for it. */
   empty(batch: RolloutBatch): B;
   /** Its measures. */
@@ -204,7 +204,7 @@ export interface BatchScoring<B> extends Disposable {
 }
 
 /** The positions that a model has to predict at, and the tokens that it may read once. */
-type Reading = Pick<Demonstrations, "learned" | "prefix">;
+export type AnswerReading = Pick<Demonstrations, "learned" | "prefix">;
 
 /** The tokens of the vocabulary, the size of a group, and the most tokens of a prompt and behind it. */
 export type ReadingSizes = Omit<PrefixOptions, "rows"> & { readonly vocabulary: number };
@@ -220,7 +220,7 @@ export type ReadingSizes = Omit<PrefixOptions, "rows"> & { readonly vocabulary: 
 export async function readingOf(
   { ids, mask }: Pick<RolloutBatch, "ids" | "mask">,
   sizes: ReadingSizes,
-): Promise<Reading> {
+): Promise<AnswerReading> {
   const { B } = dims(mask, "B T");
   return readingOfElements({ ids: await ids.data(), mask: await mask.data() }, B, sizes);
 }
@@ -229,14 +229,14 @@ function readingOfElements(
   batch: BatchElements,
   rows: number,
   { vocabulary, ...sizes }: ReadingSizes,
-): Reading {
+): AnswerReading {
   const learned = learnedPositions(batch.mask, { rows, vocabulary });
   const prefix = commonPrefix(batch, { rows, ...sizes });
   return { ...learned !== undefined && { learned }, ...prefix && { prefix } };
 }
 
 /** The reading of rows whose prompts and answers are as long as they may be. */
-function longestReading(rows: number, length: number, sizes: ReadingSizes): Reading {
+function longestReading(rows: number, length: number, sizes: ReadingSizes): AnswerReading {
   const isLearned = (t: number) => t >= sizes.longest && t <= sizes.longest + sizes.rest;
   const mask = Array.from({ length: rows * length }, (_, i) => Number(isLearned(i % length)));
   return readingOfElements({ ids: mask.map(() => 0), mask }, rows, sizes);
