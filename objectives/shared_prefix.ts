@@ -41,7 +41,7 @@ const prefixRanges = {
  * // The answers 1 and 2 1 to the prompt 7 8.
  * const batch = { ids: [7, 8, 1, 0, 7, 8, 2, 1], mask: [0, 0, 1, 0, 0, 0, 1, 1] };
  * const prefix = commonPrefix(batch, { rows: 2, groupSize: 2, longest: 3, rest: 1 });
- * assertEquals(await prefix?.lengths.data(), new Int32Array([2]));
+ * assertEquals(await prefix?.lengths.data(), new Int32Array([2, 2]));
  * ```
  *
  * @param batch The elements of the batch.
@@ -71,7 +71,8 @@ export function commonPrefix(
       return true;
     });
     if (common === 0 || !fits) return undefined;
-    lengths.push(common);
+    for (let row = 0; row < groupSize; row++) lengths.push(common);
   }
-  return { rows: groupSize, lengths: tensor(lengths, { dtype: "i32" }), longest, rest };
+  const groups = rows / groupSize;
+  return { groups, lengths: tensor(lengths, { dtype: "i32" }), longest, rest };
 }

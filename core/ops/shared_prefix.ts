@@ -13,9 +13,9 @@ import { broadcastTo, concat, full, iota, reshape, slice } from "./shape.ts";
  * reads them by {@linkcode joinedRows} computes what a group has in common once.
  */
 export interface SharedPrefix {
-  /** The rows R of a group, which stand one behind the other; an integer from 1 that divides B. */
-  readonly rows: number;
-  /** The tokens that the rows of each group have in common, from 1 to `longest`: i32 `[B / R]`. */
+  /** The number of groups G, of as many rows each, one behind the other: an integer from 1. */
+  readonly groups: number;
+  /** For each row, the tokens that its group has in common, from 1 to `longest`: i32 `[B]`. */
   readonly lengths: Tensor;
   /** The most tokens that a group has in common, P, an integer from 1. */
   readonly longest: number;
@@ -23,7 +23,7 @@ export interface SharedPrefix {
   readonly rest: number;
 }
 
-/** The layout in which rows that begin alike are one sequence of N = B / R P + B C tokens. */
+/** The layout in which rows that begin alike are one sequence of N = G P + B C tokens. */
 export interface JoinedRows {
   /** The position of each token in its row, i32 `[1, N]`. */
   readonly positions: Tensor;
@@ -51,7 +51,7 @@ export interface JoinedRows {
  * beginnings end in the same column, so that the distance of two columns is that of two positions.
  *
  * Every function of single tokens, such as the layers of a transformer between its attentions, gives
- * in this layout what it gives of the rows, from `B / R P + B C` tokens in place of `B T`; so do its
+ * in this layout what it gives of the rows, from `G P + B C` tokens in place of `B T`; so do its
  * gradients, in which the terms of the rows of a group are added.
  *
  * @example
@@ -61,8 +61,10 @@ export interface JoinedRows {
  *
  * // Two answers to the prompt 7 8, whose last tokens nobody reads.
  * const rows = tensor([[7, 8, 1, 2], [7, 8, 3, 4]], { dtype: "i32" });
- * const lengths = tensor([2], { dtype: "i32" });
- * const { join, part, positions } = joinedRows(rows.shape, { rows: 2, lengths, longest: 2, rest: 1 });
+ * const lengths = tensor([2, 2], { dtype: "i32" });
+ * const { join, part, positions } = joinedRows(rows.shape, {
+ *   ...{ groups: 1, lengths, longest: 2, rest: 1 },
+ * });
  * assertEquals([...await join(rows).data()], [7, 8, 1, 3]);
  * assertEquals([...await positions.data()], [0, 1, 2, 2]);
  * assertEquals([...await part(join(rows)).data()], [7, 8, 1, 1, 7, 8, 3, 3]);
@@ -76,21 +78,23 @@ export interface JoinedRows {
  */
 export function joinedRows(
   [B = 0, T = 0]: readonly number[],
-  { rows, lengths, longest, rest }: SharedPrefix,
+  { groups, lengths, longest, rest }: SharedPrefix,
 ): JoinedRows {
-  for (const [name, value] of Object.entries({ rows, longest, rest })) {
+  for (const [name, value] of Object.entries({ groups, longest, rest })) {
     checkRange(`joinedRows: ${name}`, value, ranges.integerFrom(1));
   }
-  const groups = B / rows;
-  if (lengths.dtype !== "i32" || showShape(lengths.shape) !== showShape([groups])) {
+  const rows = B / groups;
+  const isFitting = lengths.dtype === "i32" && showShape(lengths.shape) === showShape([B]);
+  if (!isFitting || !Number.isInteger(rows)) {
     throw new ShapeError(
-      `joinedRows: got ${B} rows in groups of ${rows} and lengths ${lengths.dtype}${
+      `joinedRows: got ${B} rows in ${groups} groups and lengths ${lengths.dtype}${
         showShape(lengths.shape)
-      }; expected a multiple of ${rows} rows, and lengths i32[${groups}]`,
+      }; expected groups of as many rows each, and lengths i32[${B}]`,
     );
   }
   const common = groups * longest;
-  const ofGroups = reshape(lengths, [groups, 1]);
+  const ofRows = reshape(lengths, [B, 1]);
+  const ofGroups = slice(reshape(lengths, [groups, rows]), 1, 0, 1); // [G, 1]
   /** Values of groups as those of their rows: `[G, ...] -> [B, ...]`. */
   const toRows = (x: Tensor) => {
     const [, ...own] = x.shape;
@@ -99,7 +103,6 @@ export function joinedRows(
       ...own,
     ]);
   };
-  const ofRows = toRows(ofGroups); // [B, 1]
   const counted = (shape: readonly number[], axis: number) => iota(shape, axis, "i32");
   const sequence = (prefixes: Tensor, ends: Tensor) =>
     concat([reshape(prefixes, [1, common]), reshape(ends, [1, B * rest])], 1);

@@ -1,9 +1,9 @@
 /** Rows that begin alike as one sequence. */
 import { assertEquals, assertThrows } from "@std/assert";
-import { attention, joinedRows, ShapeError, slice, tensor, zeros } from "@unitune/core";
+import { attention, joinedRows, reshape, ShapeError, slice, tensor, zeros } from "@unitune/core";
 
-const lengths = tensor([2, 1], { dtype: "i32" });
-const prefix = { rows: 2, lengths, longest: 2, rest: 2 };
+const lengths = tensor([2, 2, 1, 1], { dtype: "i32" });
+const prefix = { groups: 2, lengths, longest: 2, rest: 2 };
 const rows = tensor([[1, 2, 3, 4, 5], [1, 2, 6, 7, 8], [9, 10, 11, 12, 13], [9, 14, 15, 16, 17]]);
 
 Deno.test("each beginning stands once, at the end of its columns, and the rest of each row behind", async () => {
@@ -24,8 +24,8 @@ Deno.test("each beginning stands once, at the end of its columns, and the rest o
 
 Deno.test("the last rows are read no further than they go", async () => {
   const { join, positions } = joinedRows([2, 3], {
-    ...{ rows: 2, longest: 2, rest: 4 },
-    lengths: tensor([2], { dtype: "i32" }),
+    ...{ groups: 1, longest: 2, rest: 4 },
+    lengths: tensor([2, 2], { dtype: "i32" }),
   });
   assertEquals([...await join(tensor([[1, 2, 3], [1, 2, 4]])).data()], [
     1,
@@ -47,7 +47,7 @@ Deno.test("a window reaches as far back as in the rows themselves", async () => 
     Float32Array.from({ length: 4 * 5 * 3 }, (_, i) => Math.sin(i % 15 < 6 ? i % 15 : i)),
     { shape: [4, 5, 1, 3] },
   );
-  const alike = { ...prefix, lengths: tensor([2, 2], { dtype: "i32" }), rest: 3 };
+  const alike = { ...prefix, lengths: tensor([2, 2, 2, 2], { dtype: "i32" }), rest: 3 };
   const { join, part, attend } = joinedRows(values.shape, alike);
   for (const window of [1, 2, 3]) {
     const x = join(values);
@@ -63,19 +63,26 @@ Deno.test("a window reaches as far back as in the rows themselves", async () => 
   }
 });
 
+Deno.test("one row of each group is a group of its own", async () => {
+  const ofFirst = tensor([2, 1], { dtype: "i32" });
+  const { join } = joinedRows([2, 5], { ...prefix, lengths: ofFirst });
+  const first = slice(reshape(rows, [2, 10]), 1, 0, 5);
+  assertEquals([...await join(first).data()], [1, 2, 9, 9, 3, 4, 10, 11]);
+});
+
 Deno.test("rows that are no groups, other lengths and sizes below 1 are refused", () => {
   assertThrows(
-    () => joinedRows([3, 5], prefix),
+    () => joinedRows([3, 5], { ...prefix, lengths: tensor([2, 2, 1], { dtype: "i32" }) }),
     ShapeError,
-    "joinedRows: got 3 rows in groups of 2 and lengths i32[2]",
+    "joinedRows: got 3 rows in 2 groups and lengths i32[3]; expected groups of as many rows each",
   );
-  assertThrows(() => joinedRows([2, 5], prefix), ShapeError, "expected a multiple of 2 rows");
+  assertThrows(() => joinedRows([2, 5], prefix), ShapeError, "and lengths i32[2]");
   assertThrows(
     () => joinedRows([4, 5], { ...prefix, lengths: slice(rows, 1, 0, 1) }),
     ShapeError,
     "lengths f32[4, 1]",
   );
-  for (const name of ["rows", "longest", "rest"] as const) {
+  for (const name of ["groups", "longest", "rest"] as const) {
     assertThrows(
       () => joinedRows([4, 5], { ...prefix, [name]: 0 }),
       RangeError,

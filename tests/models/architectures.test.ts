@@ -55,8 +55,8 @@ for (const row of architectures) {
       ...[[9, 2, 4, 6, 8, 1, 3, 5], [9, 3, 5, 7, 9, 2, 4, 6]],
     ];
     // The groups have 4 tokens and 1 in common, of at most 5, and 3 behind them are read.
-    const lengths = tensor([4, 1], { dtype: "i32" });
-    const joined = await read(rows, { prefix: { rows: 2, lengths, longest: 5, rest: 3 } });
+    const lengths = tensor([4, 4, 1, 1], { dtype: "i32" });
+    const joined = await read(rows, { prefix: { groups: 2, lengths, longest: 5, rest: 3 } });
     const apart = await read(rows);
     const ofRow = (states: ArrayLike<number>, row: number, tokens: number) =>
       Array.from(states).slice(8 * 8 * row, 8 * (8 * row + tokens));

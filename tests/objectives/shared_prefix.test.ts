@@ -40,14 +40,14 @@ const lengthsOf = async (given: Parameters<typeof commonPrefix>) => {
 };
 
 Deno.test("a group has in common what stands before its first learned token", async () => {
-  assertEquals(await lengthsOf([elements, sizes]), [3, 1]);
-  assertEquals(await lengthsOf([elements, { ...sizes, longest: 2, rest: 5 }]), [2, 1]);
-  assertEquals(await lengthsOf([elements, { ...sizes, rest: 3 }]), [3, 1]);
+  assertEquals(await lengthsOf([elements, sizes]), [3, 3, 3, 1, 1, 1]);
+  assertEquals(await lengthsOf([elements, { ...sizes, longest: 2, rest: 5 }]), [2, 2, 2, 1, 1, 1]);
+  assertEquals(await lengthsOf([elements, { ...sizes, rest: 3 }]), [3, 3, 3, 1, 1, 1]);
   // Rows that are not learned at all differ where they differ.
   const unlearned = { ...elements, mask: elements.mask.map((one, i) => i < T ? 0 : one) };
-  assertEquals(await lengthsOf([unlearned, sizes]), [3, 1]);
+  assertEquals(await lengthsOf([unlearned, sizes]), [3, 3, 3, 1, 1, 1]);
   const given = commonPrefix(elements, sizes);
-  assertEquals([given?.rows, given?.longest, given?.rest], [3, 3, 4]);
+  assertEquals([given?.groups, given?.longest, given?.rest], [2, 3, 4]);
 });
 
 Deno.test("rows are read by themselves where they have nothing in common, or too much behind it", () => {

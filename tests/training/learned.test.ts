@@ -82,7 +82,7 @@ Deno.test("so do rollouts, whenever they were sampled, and what a group has in c
     ...{ ...sizes, groupSize: 2 },
     vocabulary: WIDE - 1,
   });
-  assertEquals([others, [...await prefix?.lengths.data() ?? []]], [{}, [55]]);
+  assertEquals([others, [...await prefix?.lengths.data() ?? []]], [{}, [55, 55]]);
 });
 
 Deno.test("positions are counted for the token head of a policy, and for no reward model's", async () => {

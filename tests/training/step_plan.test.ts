@@ -213,7 +213,8 @@ Deno.test("plan of a step: evaluations of more rows take more than the step, and
 Deno.test("plan of a step: under a limit values are computed again, and told", async () => {
   using device = wasm({ threads: 1 });
   const planOf = async (given: GivenSettings) => {
-    const own = { ...await stageOf(given), device, isOutline: true };
+    // So many layers that what lives inside of all blocks at once takes most.
+    const own = { ...await stageOf({ ...given, layers: 8 }), device, isOutline: true };
     using learner = await createLearner(own);
     assert(learner.plan !== undefined);
     const { memory, recomputes } = learner.plan;
