@@ -921,13 +921,18 @@ export const equal: readonly EqualChange[] = [
     after: `return digestOf(JSON.stringify(row)).${changed};`,
     because: "a digit more or less of a digest tells rows apart as well",
   })),
-  ...["1", "(-1)"].map((none) => ({
-    file: "cli/data/memory.ts",
-    inside: "watchMemory.begin.growth",
-    before: "const growth = Math.max(0, used - start - (isFull ? 0 : YOUNG));",
-    after: `const growth = Math.max(${none}, used - start - (isFull ? 0 : YOUNG));`,
-    because: "memory is told in tenths of a gigabyte",
-  })),
+  ...["1", "(-1)"].flatMap((byte) =>
+    [
+      `Math.max(${byte}, used - start - (isFull ? 0 : YOUNG))`,
+      `Math.max(0, used - start - (isFull ? ${byte} : YOUNG))`,
+    ].map((growth) => ({
+      file: "cli/data/memory.ts",
+      inside: "watchMemory.begin.growth",
+      before: "const growth = Math.max(0, used - start - (isFull ? 0 : YOUNG));",
+      after: `const growth = ${growth};`,
+      because: "memory is told in tenths of a gigabyte",
+    }))
+  ),
   {
     file: "training/rewards/penalties.ts",
     inside: "repetitionPenalty.score.total",

@@ -136,7 +136,7 @@ Deno.test("the draw of a hint is one for a group, and another at another step an
   const lengths = (step: number, seed: number) =>
     plannedAnswers(
       { kind: "hint", rows: "all", share },
-      { prompts: long, groupSize: 2, step, seed },
+      { prompts: long, groupSize: 2, isGiven: false, step, seed },
     ).map(({ beginning }) => beginning.length);
   const [first, second, third, fourth] = lengths(0, 1);
   assertEquals([first, third], [second, fourth]);

@@ -21,7 +21,7 @@ import {
   UserError,
 } from "@unitune/training";
 import { hostTree, storedModels, uploadTree } from "../../training/learner/models.ts";
-import { evaluationBytes } from "../../training/evaluation.ts";
+import { evaluationBytes, evaluationMemory } from "../../training/evaluation.ts";
 import { requireRoomFor, treeBytes } from "../../training/learner/step_plan.ts";
 
 const tiny = { layers: 3, heads: 1, width: 32, examples: 30, batchSize: 8, steps: 4 };
@@ -208,6 +208,16 @@ Deno.test("plan of a step: evaluations of more rows take more than the step, and
   ];
   assertEquals(few, step);
   assert(many > 2 * few, `${many} and ${few}`);
+});
+
+Deno.test("plan of a step: an evaluation of nothing takes nothing", async () => {
+  using device = wasm({ threads: 1 });
+  const { prepared: { model }, start } = await stageOf({ objective: "sft", layers: 1 });
+  const nothing = [{ name: "none", sequences: [], questions: [], notes: [] }];
+  const { predictions } = evaluationMemory(model, start.policy, nothing, {
+    ...{ rows: 2, device, isOutline: true },
+  });
+  assertEquals(predictions, 0);
 });
 
 Deno.test("plan of a step: under a limit values are computed again, and told", async () => {

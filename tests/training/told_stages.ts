@@ -42,6 +42,11 @@ const asked = (length: number) => ({ prompt: [user("q".repeat(length))] });
 const datasets = {
   "running text": { kind: "text", train: "one two three ".repeat(9), validation: "four five" },
   "a short text": { kind: "text", train: "one two", validation: "" },
+  "texts without empty ones": {
+    kind: "texts",
+    train: sources([{ text: "a text" }, { text: "another" }]),
+    validation: [],
+  },
   texts: {
     kind: "texts",
     train: sources(["a text", "", "a text that is far too long", " "].map((text) => ({ text }))),
@@ -163,6 +168,7 @@ export const runs: readonly ToldRun[] = [
   [{ objective: "sft", rows: "running text" }],
   [{ objective: "sft", rows: "a short text", packing: true }],
   [{ objective: "sft", rows: "texts" }],
+  [{ objective: "sft", rows: "texts without empty ones" }],
   [{ objective: "sft", rows: "conversations" }],
   [{ objective: "sft", rows: "conversations", packing: true, average: "ema" }],
   [{ objective: "sft", rows: "pairs", gradientAccumulation: 2, batchSize: 1 }],

@@ -50,6 +50,8 @@ Deno.test("a name is meant up to two edits, or a third of its letters", () => {
   // All letters of a short name may not be others.
   assertEquals([nearest("xy", ["ab"]), nearest("xb", ["ab"])], [undefined, "ab"]);
   assertEquals(nearest("step", []), undefined);
+  // Two letters fewer, and three.
+  assertEquals([nearest("abcd", ["abcdef"]), nearest("abc", ["abcdef"])], ["abcdef", undefined]);
 });
 
 Deno.test("an error says where a run failed, and no more than a message holds", () => {

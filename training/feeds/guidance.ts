@@ -141,8 +141,8 @@ export interface Collection {
   readonly groupSize: number;
   /** The author of the answers of each group after the first (default: the policy). */
   readonly others?: ModelAuthor;
-  /** Whether all answers are right ones in this turn (default no). */
-  readonly isGiven?: boolean;
+  /** Whether all answers are right ones in this turn. */
+  readonly isGiven: boolean;
   /** The number of optimizer steps done. */
   readonly step: number;
   /** The seed of the hints' lengths. */
@@ -169,7 +169,7 @@ export interface PlannedAnswer {
  */
 export function plannedAnswers(
   guidance: Guidance | undefined,
-  { prompts, groupSize, others = "policy", isGiven = false, step, seed }: Collection,
+  { prompts, groupSize, others = "policy", isGiven, step, seed }: Collection,
 ): readonly PlannedAnswer[] {
   const isLast = (row: number) => row % groupSize === groupSize - 1;
   return prompts.map(({ answer = [] }, row): PlannedAnswer => {

@@ -245,6 +245,18 @@ Deno.test("a score beyond all numbers is refused", async () => {
   );
 });
 
+Deno.test("of a conversation the last message is the answer, unless more of it is learned", () => {
+  const messages = [user("q"), assistant("a"), user("r"), assistant("b")];
+  const split = (learnedFrom?: number) => {
+    const own = learnedFrom === undefined ? { messages } : { messages, learnedFrom };
+    const { prompt, chosen } = exampleOf(own) ?? fail();
+    return [prompt.length, chosen];
+  };
+  assertEquals(split(), [3, [assistant("b")]]);
+  assertEquals(split(1), [1, messages.slice(1)]);
+  assertEquals(exampleOf({ messages: messages.slice(0, 3) }), undefined);
+});
+
 Deno.test("the first of the best answers is preferred to the first of the worst", () => {
   const scores = fc.array(fc.integer({ min: -2, max: 2 }), { minLength: 2, maxLength: 6 });
   fc.assert(fc.property(scores, (scores) => {
