@@ -6,6 +6,7 @@ import { actorCritic, withScore } from "@unitune/models";
 import {
   type Answered,
   checkIdentities,
+  type Cost,
   createLearner,
   dataOf,
   eachAnswer,
@@ -40,6 +41,8 @@ import {
   verifyPrompt,
 } from "@unitune/training";
 import fc from "fast-check";
+// Not public: the reward that is a model.
+import { rewardModelReward } from "../../training/rewards/rewards.ts";
 
 const answered: Answered = { prompt: "sort 21", answer: "12", ids: [], isEnded: true, columns: {} };
 
@@ -319,6 +322,25 @@ Deno.test("rollouts: rewards see the prompt's own row, and the reward model's wo
     assertEquals(source, row?.source);
     assertEquals(tokenizer.decode(ids, { special: "shown" }), isEnded ? `${answer}<stop>` : answer);
   }
+  // Sampling, scoring and learning are a pass each, and the reward model's judgment one more.
+  const passes = ({ forwardTokens, backwardTokens }: Cost) => forwardTokens / backwardTokens;
+  assertEquals(passes(first.cost), 3);
+  const rewardModel = withScore(model, start.policy);
+  using judged = rolloutFeed(
+    { ...plan, rewards: [{ reward: rewardModelReward, weight: 1 }] },
+    model,
+    tokenizer,
+    { model, start: { ...start, rewardModel }, device },
+    unscored,
+  );
+  const { cost, samples } = await judged.next(start.policy, judged.empty, 0);
+  assertEquals(passes(cost), 4);
+  assertEquals(
+    samples.map(({ rewards }) => Object.keys(rewards)),
+    [0, 1, 2, 3].map(() => [
+      "reward-model",
+    ]),
+  );
   // The second step uses the same answers, the third new ones; the same number gives the same.
   const second = await feed.next(start.policy, first.experience, 1);
   assertEquals([seen.length, second.samples.length], [4, 0]);

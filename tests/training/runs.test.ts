@@ -13,10 +13,12 @@ import {
 } from "@unitune/objectives";
 import {
   checkStages,
+  datasetMaterial,
   type GivenSettings,
   memoryStore,
   planOf,
   type PreparedRun,
+  prepareRun,
   prepareTasks,
   train,
   type TrainSettings,
@@ -124,6 +126,22 @@ Deno.test("what a stage cannot have is refused before anything is trained", asyn
     stage({ objective: "grpo", groupSize: 2, rewards: "reward-model" }),
   ];
   await checkStages({ stages: trained, prepared: await prepareTasks(trained) });
+  const liked = [true, false].map((label) => ({
+    prompt: [{ role: "user", content: "a" }] as const,
+    completion: [{ role: "assistant", content: `${label}` }] as const,
+    label,
+  }));
+  const alike = [stage({ objective: "kto" })];
+  const dataset = { kind: "labels", train: liked, validation: [] } as const;
+  const material = datasetMaterial("labels", dataset);
+  const labelled = await prepareRun(
+    alike.map((settings) => ({ settings, material, source: "labels" })),
+  );
+  await assertRejects(
+    () => checkStages({ stages: alike, prepared: labelled }),
+    UserError,
+    "kto compares answers with answers to other prompts, and all 2 answers are to one prompt",
+  );
   const strange = stage({ objective: "grpo", groupSize: 2, rewards: "nonsense" });
   await assertRejects(() => prepareTasks([strange]), UserError, "unknown reward");
 });
