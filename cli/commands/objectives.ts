@@ -12,6 +12,7 @@ import {
   gather,
   type Head,
   mul,
+  ones,
   quoted,
   reshape,
   slice,
@@ -129,7 +130,7 @@ const answers = {
   rewards: labels,
   // The one reward that there is, by itself.
   rewardParts: reshape(labels, [4, 1]),
-  rewardWeights: tensor([[1], [1], [1], [1]]),
+  rewardWeights: ones([4, 1]),
   temperature: 1,
   oldValues: evaluate(valuesOf(chosen)),
   // The last of two answers was given; a judge reads no more than the policy.
