@@ -10,6 +10,7 @@ import {
   data,
   endedHere,
   exposure,
+  filesIn,
   type Here,
   merge,
   objectives,
@@ -125,7 +126,10 @@ export async function sessions(folder: string): Promise<string> {
       ].filter((part) => part !== "" && part !== "! ").join("\n"),
     );
   }
-  return `${said.join("\n\n")}\n`;
+  const files = Object.keys(await filesIn(folder)).filter((name) =>
+    !/^(?:model|base)\//.test(name)
+  );
+  return `${said.join("\n\n")}\n\nIn the end there are:\n${files.sort().join("\n")}\n`;
 }
 
 if (import.meta.main) {
