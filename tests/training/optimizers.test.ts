@@ -76,6 +76,17 @@ Deno.test("embeddings and heads are AdamW's, other matrices Muon's", async () =>
   assert(embedding !== (await updates.inside.data())[0]);
 });
 
+Deno.test("the steps of Adafactor are as long for large parameters as for small ones", async () => {
+  const settings = trainSettings({ optimizer: "adafactor", gradientClip: 0, weightDecay: 0 });
+  const optimizer = optimizerOf(settings, 1);
+  const updateOf = async (size: number) => {
+    const params = { w: tensor([[size, -size], [size, size]]) };
+    const gradient = { w: tensor([[1, 2], [3, 5]]) };
+    return await optimizer.update(gradient, optimizer.init(params), params).updates.w.data();
+  };
+  assertEquals(await updateOf(100), await updateOf(1));
+});
+
 Deno.test("a gradient is clipped to the norm that is set, or not at all", async () => {
   const updateOf = async (gradientClip: number) => {
     const given = { optimizer: "sgd", beta1: 0, learningRate: 1, warmupSteps: 0 } as const;

@@ -255,6 +255,8 @@ Deno.test("of a conversation the last message is the answer, unless more of it i
   assertEquals(split(), [3, [assistant("b")]]);
   assertEquals(split(1), [1, messages.slice(1)]);
   assertEquals(exampleOf({ messages: messages.slice(0, 3) }), undefined);
+  // What judges an answer reads its last message.
+  assertEquals(exampleOf({ messages, learnedFrom: 1 })?.columns, { completion: "b" });
 });
 
 Deno.test("the first of the best answers is preferred to the first of the worst", () => {

@@ -297,6 +297,15 @@ Deno.test("the files of a split are those that the README says", () => {
     UserError,
     `rows has the configurations "socratic", "other" and "both": name one, as in rows:NAME`,
   );
+  const [one, , two] = configs;
+  const known = [one, two].flatMap((config) => config ?? []);
+  const alone = splitFiles(files, known.slice(0, 1), { name: "rows", split: "train" });
+  assertEquals(alone, ["socratic/train-0.csv"]);
+  assertThrows(
+    () => splitFiles(files, known, { name: "rows", split: "train" }),
+    UserError,
+    `rows has the configurations "socratic" and "other": name one, as in rows:NAME`,
+  );
   assertEquals(configsIn("# no configurations"), []);
   assertEquals(configsIn("---\nconfigs: 5\n---\n"), []);
   const read = (...lines: readonly string[]) =>

@@ -12,6 +12,7 @@ import { parsedJson } from "../../../cli/data/readers/json_lines.ts";
 import type { ByteSource, FoundRow } from "../../../cli/data/readers/reader.ts";
 import { memoryLimit } from "../../../cli/data/readers/parquet.ts";
 import { rowReaders } from "../../../cli/data/readers/row_readers.ts";
+import { tableFault } from "../../../cli/data/readers/table_rows.ts";
 import { checkedUtf8 } from "../../../cli/data/readers/utf8.ts";
 import { frameAt } from "../../../cli/data/readers/zstd.ts";
 import { inFolder } from "../command.ts";
@@ -168,6 +169,12 @@ Deno.test("cells of columns that hold no text are JSON, and so are lists of mess
     const [other] = await rowsOf("a.csv", `prompt,label,text\n"${prompt}",True,"${PYTHON}"\n`);
     assertEquals(other?.row, { prompt, label: true, text: PYTHON });
   }
+});
+
+Deno.test("a fault of a table is told with its line, where it is known", () => {
+  const told = (lines: object) =>
+    tableFault(Object.assign(new Error("it is odd"), { code: "OTHER", ...lines }), "a.csv").message;
+  assertEquals([told({ lines: 3 }), told({})], ["a.csv:3: it is odd", "a.csv: it is odd"]);
 });
 
 Deno.test("every table is read as it was written, however it is cut into pieces", async () => {
