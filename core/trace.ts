@@ -1,5 +1,5 @@
 /** Tracing: from the expressions that stand behind tensors to a graph. */
-import { isStorage } from "./dtype.ts";
+import { isStorage, type TypedArray } from "./dtype.ts";
 import { furtherResults, type Graph, type GraphNode, type Instruction } from "./graph.ts";
 import type { PrimitiveName, Results } from "./primitives.ts";
 import { showShape, sizeOf } from "./shape.ts";
@@ -19,6 +19,18 @@ export interface Traced {
   readonly graph: Graph;
   /** Tensors that hold elements and that the expressions refer to. */
   readonly captured: readonly Tensor[];
+}
+
+/** Elements up to which tensors of the host that are the same are captured once. */
+const CONSTANT = 1024;
+
+/** A text that tells a small tensor of the host from all others; undefined for a large one. */
+function constantOf(
+  { buffer, byteOffset, byteLength, length }: TypedArray,
+  { shape, dtype }: Tensor,
+): string | undefined {
+  if (length > CONSTANT) return undefined;
+  return `${dtype}${showShape(shape)} ${new Uint8Array(buffer, byteOffset, byteLength)}`;
 }
 
 /**
@@ -46,6 +58,9 @@ export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]):
   const captured: Tensor[] = [];
   // The positions of cells, and of expressions with several results.
   const positions = new Map<object, number>();
+
+  // The positions of small tensors of the host by what they are.
+  const constants = new Map<string, number>();
 
   const addInput = ({ cell, shape, dtype }: Tensor): number => {
     const position = nodes.length;
@@ -114,8 +129,13 @@ export function traceGraph(args: readonly Tensor[], results: readonly Tensor[]):
               others: [],
             });
           } else {
-            addInput(top);
-            captured.push(top);
+            const own = constantOf(value.data, top);
+            const known = own === undefined ? undefined : constants.get(own);
+            if (known === undefined) {
+              const position = addInput(top);
+              captured.push(top);
+              if (own !== undefined) constants.set(own, position);
+            } else positions.set(cell, known);
           }
           stack.pop();
           break;

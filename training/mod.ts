@@ -182,14 +182,19 @@ export {
 } from "./feeds/forms.ts";
 export type { Reference } from "./feeds/offline.ts";
 export {
+  type AnswerBatch,
   type AnswerReading,
   type BatchScoring,
   type Experience,
+  fresh,
+  onFreshAnswers,
   type OtherAnswers,
+  type PolicyScores,
   type RolloutBatch,
   rolloutFeed,
   type RolloutPlan,
   scoredByReference,
+  type ScoringModels,
   unscored,
 } from "./feeds/rollouts.ts";
 export { graphemeCount, graphemesOf, shortened } from "./text/graphemes.ts";

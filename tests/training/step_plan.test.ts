@@ -220,6 +220,17 @@ Deno.test("plan of a step: an evaluation of nothing takes nothing", async () => 
   assertEquals(predictions, 0);
 });
 
+Deno.test("plan of a step: answers that are used once are read once, for their scores as well", async () => {
+  const multiplicationsOf = async (rolloutEpochs: number) => {
+    using device = wasm({ threads: 1 });
+    const stage = await stageOf({ objective: "grpo", rolloutEpochs });
+    using learner = await createLearner({ ...stage, device, isOutline: true });
+    return learner.plan?.multiplications;
+  };
+  // Answers that are used twice have their scores from a pass before the step.
+  assertEquals(await multiplicationsOf(1), await multiplicationsOf(2));
+});
+
 Deno.test("plan of a step: under a limit values are computed again, and told", async () => {
   using device = wasm({ threads: 1 });
   const planOf = async (given: GivenSettings) => {

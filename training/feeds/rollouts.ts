@@ -25,12 +25,14 @@ import {
   klEstimate,
   learnedPositions,
   modelOf,
+  type Objective,
   packSamples,
   type PrefixOptions,
   type ReferenceScores,
   type RewardParts,
   type Rollouts,
   scored,
+  scoreTokens,
   type ValueScores,
 } from "@unitune/objectives";
 import { alone } from "../collective/collective.ts";
@@ -83,7 +85,16 @@ import { groupAt, groupScore, type GroupValue, movedGroups, replayOf } from "./r
  * A batch of rollouts, with values where the policy has a critic, what guides the answers, and each
  * reward by itself where the objective reads it so.
  */
-export type RolloutBatch = Rollouts & ValueScores & Guided & RewardParts;
+export type RolloutBatch = AnswerBatch & PolicyScores;
+
+/** A batch of rollouts without what the policy says of their tokens. */
+export type AnswerBatch =
+  & Omit<Rollouts, "oldLogProbs">
+  & Guided
+  & RewardParts;
+
+/** What the policy that has sampled says of the tokens of answers. */
+export type PolicyScores = Pick<Rollouts, "oldLogProbs"> & ValueScores;
 
 /**
  * Answers that are used for some steps.
@@ -186,21 +197,31 @@ interface StepModels {
 }
 
 /**
- * What a batch has beyond what the policy says of it.
+ * What models say of the tokens of a batch.
  *
  * @typeParam B The batch with it.
  */
 export interface BatchScoring<B> extends Disposable {
-  /** The batch with it, by the parameters of the reference in this step, and the way to read it. */
-  complete(batch: RolloutBatch, reference: unknown, reading: AnswerReading): B;
+  /** The batch with what is said of its tokens. */
+  complete(batch: AnswerBatch, models: ScoringModels): B;
   /** A batch of zeros with zeros for it. */
-  empty(batch: RolloutBatch): B;
+  empty(batch: AnswerBatch, scores: PolicyScores): B;
   /** Its measures. */
   report(batches: readonly B[]): Promise<Readonly<Record<string, number>>>;
   /** The names of its measures. */
   readonly measures: readonly string[];
   /** Passes over the answers that it takes. */
   readonly passes: number;
+}
+
+/** The models that a batch may be scored by, and the way to read it. */
+export interface ScoringModels {
+  /** The scores of the policy that has sampled, in a pass over the answers. */
+  scores(): PolicyScores;
+  /** The parameters of the reference in this step. */
+  readonly reference: unknown;
+  /** What need not be computed. */
+  readonly reading: AnswerReading;
 }
 
 /** The positions that a model has to predict at, and the tokens that it may read once. */
@@ -218,7 +239,7 @@ export type ReadingSizes = Omit<PrefixOptions, "rows"> & { readonly vocabulary: 
  * @returns The reading.
  */
 export async function readingOf(
-  { ids, mask }: Pick<RolloutBatch, "ids" | "mask">,
+  { ids, mask }: Pick<AnswerBatch, "ids" | "mask">,
   sizes: ReadingSizes,
 ): Promise<AnswerReading> {
   const { B } = dims(mask, "B T");
@@ -242,14 +263,30 @@ function longestReading(rows: number, length: number, sizes: ReadingSizes): Answ
   return readingOfElements({ ids: mask.map(() => 0), mask }, rows, sizes);
 }
 
-/** Batches as they are. */
-export const unscored: BatchScoring<RolloutBatch> = {
-  complete: (batch) => batch,
-  empty: (batch) => batch,
+/** What no scoring measures. */
+const unmeasured = {
   report: () => Promise.resolve({}),
   measures: [],
-  passes: 0,
   [Symbol.dispose]: () => {},
+} as const;
+
+/**
+ * Batches by themselves: for an objective that asks the policy in the step itself; see
+ * {@linkcode onFreshAnswers}.
+ */
+export const fresh: BatchScoring<AnswerBatch> = {
+  ...unmeasured,
+  complete: (batch) => batch,
+  empty: (batch) => batch,
+  passes: 0,
+};
+
+/** Batches with what the policy that has sampled says of their tokens. */
+export const unscored: BatchScoring<RolloutBatch> = {
+  ...unmeasured,
+  complete: (batch, { scores }) => ({ ...batch, ...scores() }),
+  empty: (batch, scores) => ({ ...batch, ...scores }),
+  passes: 1,
 };
 
 /**
@@ -263,15 +300,38 @@ export function scoredByReference(
 ): BatchScoring<RolloutBatch & ReferenceScores> {
   const scorer = createScorer(model, device);
   return {
-    complete: (batch, reference, reading) => ({
+    complete: (batch, { scores, reference, reading }) => ({
       ...batch,
+      ...scores(),
       referenceLogProbs: scorer.score(reference, { ...batch, ...reading }),
     }),
-    empty: (batch) => ({ ...batch, referenceLogProbs: zeros(batch.ids.shape) }),
+    empty: (batch, scores) => ({
+      ...batch,
+      ...scores,
+      referenceLogProbs: zeros(batch.ids.shape),
+    }),
     report: async (batches) => ({ kl: await meanKl(batches) }),
     measures: ["kl"],
-    passes: 1,
+    passes: 2,
     [Symbol.dispose]: () => scorer[Symbol.dispose](),
+  };
+}
+
+/**
+ * An objective on answers that the policy has just given: it is asked in the step for the
+ * log-probabilities by which it has sampled, in the pass that learns from them. Answers that are used
+ * for one step need no pass of their own then.
+ *
+ * @param objective The objective.
+ * @returns The objective on batches without these log-probabilities.
+ */
+export function onFreshAnswers<S extends AnswerBatch>(
+  objective: Objective<S & Pick<Rollouts, "oldLogProbs">>,
+): Objective<S> {
+  return {
+    ...objective,
+    collect: (model, batch, context) =>
+      objective.collect(model, { ...batch, oldLogProbs: scoreTokens(model, batch) }, context),
   };
 }
 
@@ -284,10 +344,10 @@ export function scoredByReference(
  * @param policy The policy; its values are read where it has a critic.
  * @param tokenizer Its tokenizer.
  * @param reference The models before the stage, the reward model among them if there is one.
- * @param scoring What batches have beyond what the policy says of them.
+ * @param scoring What models say of the tokens of batches.
  * @returns The feed.
  */
-export function rolloutFeed<B extends RolloutBatch>(
+export function rolloutFeed<B extends AnswerBatch>(
   plan: RolloutPlan,
   policy: LanguageModel & TrainablePolicy,
   tokenizer: Tokenizer,
@@ -519,12 +579,13 @@ export function rolloutFeed<B extends RolloutBatch>(
         temperature: plan.temperature,
       };
       const reading = await readingOf(tokens, sizes);
-      const { logProbs, values } = sampler.score(models.policy, { ...tokens, ...reading });
+      const scores = (): PolicyScores => {
+        const { logProbs, values } = sampler.score(models.policy, { ...tokens, ...reading });
+        return { oldLogProbs: logProbs, ...(values !== undefined && { oldValues: values }) };
+      };
       return scoring.complete(
         {
           ...tokens,
-          oldLogProbs: logProbs,
-          ...(values !== undefined && { oldValues: values }),
           ...(readsGiven && { given: givenTokens(rowsOf(own), rowsOf(givenParts), length) }),
           ...(guidance?.kind === "context" && {
             privileged: privilegedRows(guidance.from, {
@@ -535,8 +596,7 @@ export function rolloutFeed<B extends RolloutBatch>(
             }, privilegedLayout),
           }),
         },
-        models.reference,
-        reading,
+        { scores, reference: models.reference, reading },
       );
     };
     const ownBatches = await Promise.all(
@@ -570,8 +630,8 @@ export function rolloutFeed<B extends RolloutBatch>(
       reward: rewards[i]?.total ?? null,
       rewards: rewards[i]?.parts ?? {},
     })));
-    // Sampling, where there is some, and one pass for log-probabilities and values.
-    const reads = Number(!turn.isGiven || hasTeacher) + 1 + scoring.passes + Number(isJudged);
+    // Sampling, where there is some, and passes for log-probabilities and values.
+    const reads = Number(!turn.isGiven || hasTeacher) + scoring.passes + Number(isJudged);
     const totals = rewards.map(({ total }) => total);
     const experience: Experience<B> = {
       ...{ batches, report, tokens: tensor(tokens) },
@@ -595,12 +655,13 @@ export function rolloutFeed<B extends RolloutBatch>(
         rewardWeights: zeros([batchSize, judges.length]),
       }),
       temperature: plan.temperature,
-      oldLogProbs: zeros([batchSize, length]),
-      ...(hasValues && { oldValues: zeros([batchSize, length]) }),
       ...(readsGiven && { given: zeros([batchSize, length]) }),
       ...(guidance?.kind === "context" && {
         privileged: emptyPrivileged(batchSize, privilegedLayout),
       }),
+    }, {
+      oldLogProbs: zeros([batchSize, length]),
+      ...(hasValues && { oldValues: zeros([batchSize, length]) }),
     }));
 
   /** Bytes that a model's answers take. */

@@ -20,9 +20,11 @@ import { fitInto } from "../data/fit.ts";
 import { guidedTable, promptTable } from "../data/table_forms.ts";
 import { UserError } from "../text/errors.ts";
 import {
+  type AnswerBatch,
   type BatchScoring,
+  fresh,
+  onFreshAnswers,
   type OtherAnswers,
-  type RolloutBatch,
   rolloutFeed,
   type RolloutPlan,
   scoredByReference,
@@ -96,13 +98,21 @@ export const rollouts: KindRow = {
     const entry = entryOn(plan.settings.objective, "rollouts");
     const { settings } = plan;
     const { asked, reference } = partsOf(plan);
-    return entry.reference === "log-probs"
-      ? await learnerOn(
-        plan,
-        askingObjective(entry.make, settings, asked),
-        scoredByReference(reference),
-      )
-      : await learnerOn(plan, askingObjective(entry.make, settings, asked), unscored);
+    if (entry.reference === "log-probs") {
+      const asking = askingObjective(entry.make, settings, asked);
+      return await learnerOn(plan, asking, scoredByReference(reference), ratioAtStart);
+    }
+    const asking = askingObjective(entry.make, settings, asked);
+    // Answers that are used for one step come from the policy as it is then.
+    const isFresh = settings.rolloutEpochs === 1 && !settings.objective.values &&
+      settings.objective.keptGroups?.(objectiveOptions(settings)) === undefined;
+    if (!isFresh) return await learnerOn(plan, asking, unscored, ratioAtStart);
+    const { objective, objectiveOf } = asking;
+    const onFresh: StageObjective<AnswerBatch> = {
+      objective: onFreshAnswers<AnswerBatch>(objective),
+      ...objectiveOf && { objectiveOf: (model) => onFreshAnswers<AnswerBatch>(objectiveOf(model)) },
+    };
+    return await learnerOn(plan, onFresh, fresh);
   },
 };
 
@@ -112,10 +122,11 @@ function guidanceOf(settings: TrainSettings): Guidance | undefined {
 }
 
 /** A learner whose objective reads the batches of a scoring. */
-async function learnerOn<B extends RolloutBatch>(
+async function learnerOn<B extends AnswerBatch>(
   plan: LearnerPlan,
   asking: StageObjective<B>,
   scoring: BatchScoring<B>,
+  startMetrics?: (model: Model, batch: B) => Readonly<Record<string, Tensor>>,
 ): Promise<Learner> {
   const { settings, stage, device, collective, tokenizer, evaluation } = plan;
   const { isOutline = false } = plan;
@@ -133,7 +144,7 @@ async function learnerOn<B extends RolloutBatch>(
         ? [reference.start.rewardModel]
         : [],
     ],
-    startMetrics: ratioAtStart,
+    ...startMetrics && { startMetrics },
   });
 }
 
