@@ -127,15 +127,13 @@ export function joinedRows(
   );
   const places = where(less(t, ofRows), beginnings, ends); // [B, T]
 
-  const flat = (x: Tensor, kept: number) => {
-    const own = x.shape.slice(kept);
-    return reshape(x, [sizeOf(x.shape.slice(0, kept)), ...own]);
-  };
+  /** Values of the tokens of all rows one behind the other: `[A, T, ...] -> [A T, ...]`. */
+  const flat = (x: Tensor) => reshape(x, [sizeOf(x.shape.slice(0, 2)), ...x.shape.slice(2)]);
   const paddingOfRows = concat([toRows(isPadding), full([B, rest], 0, "bool")], 1);
   return {
     positions: sequence(first, behind),
-    join: (x) => gather(flat(x, 2), tokens),
-    part: (x) => gather(flat(x, 2), places),
+    join: (x) => gather(flat(x), tokens),
+    part: (x) => gather(flat(x), places),
     attend(q, k, v, options = {}) {
       const { H } = dims(q, `1 ${common + B * rest} H D`, "joinedRows: queries");
       const split = (x: Tensor) => {

@@ -326,15 +326,14 @@ const emitters: { readonly [K in Kernel["kind"]]: (kernel: KernelOf<K>) => Sourc
       const isInside = id >= 0 && id < ${rows};
       b${output}[i0 * ${width} + i1] = isInside ? b${table}[id * ${width} + i1] : ${missing};`,
     ),
-  scatterAdd({ ids, updates, table, output, rows, count, width }) {
-    const adding = loops(
-      [count, width],
-      `const id = b${ids}[i0];
-      if (id >= 0 && id < ${rows}) sums[id * ${width} + i1] += b${updates}[i0 * ${width} + i1];`,
-    );
-    const sums = `new Float64Array(${table === undefined ? rows * width : `b${table}`})`;
-    return `const sums = ${sums};\n${adding}\nb${output}.set(sums);`;
-  },
+  scatterAdd: ({ ids, updates, table, output, rows, count, width }) =>
+    `const sums = new Float64Array(${table === undefined ? rows * width : `b${table}`});\n${
+      loops(
+        [count, width],
+        `const id = b${ids}[i0];
+        if (id >= 0 && id < ${rows}) sums[id * ${width} + i1] += b${updates}[i0 * ${width} + i1];`,
+      )
+    }\nb${output}.set(sums);`,
   argsort: ({ input, output, outer, size }) =>
     loops(
       [outer],
