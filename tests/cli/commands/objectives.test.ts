@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { notationOf, tableDocument } from "../../../cli/commands/objectives.ts";
 import { known, objectiveTexts } from "./objective_texts.ts";
 import { conditionOf } from "../../../cli/commands/objective_filter.ts";
@@ -119,6 +126,20 @@ Deno.test("the notation of each objective, its values and whole texts are those 
   // Where they are meant to be others: see objective_texts.ts. Four digits are far from f32's seven.
   const lines = (await objectiveTexts()).split("\n");
   assertEquals(lines, (await Deno.readTextFile(known)).split("\n"));
+});
+
+Deno.test("some first values are as they were to seven digits", async () => {
+  // Of every kind of data; f32 has seven digits.
+  const values = {
+    ...{ sft: 1.3933970, orpo: 1.4520049, ppo: 0.0216849, reinforce: 0.8065533 },
+    tpo: 2.1441932,
+    ...{ luffy: -0.0020164, uft: -0.3529166, chord: 0.0231400 },
+  };
+  for (const [name, value] of Object.entries(values)) {
+    const { out } = await run(name, "--json");
+    const { computed }: { computed: Record<string, number> } = JSON.parse(out);
+    assertAlmostEquals(computed.loss ?? NaN, value, 2e-7, name);
+  }
 });
 
 Deno.test("objectives describes what train minimizes where it is told no more than the name", async () => {
